@@ -13,10 +13,12 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+from pytest_training.processes import children
 
 PR_SET_CHILD_SUBREAPER = 36
 SAMPLE_S = 0.02
@@ -44,8 +46,13 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (0,)) -> Measurement:
-    """Run a command in a folder until its last process has ended; exit with its output if it fails."""
+def measure(
+    command: Sequence[str], folder: Path, *, expected: Sequence[int] = (0,), beside: Collection[int] = ()
+) -> Measurement:
+    """Run a command in a folder until its last process has ended; exit with its output if it fails.
+
+    `beside` are children of this process that were there before and stay.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     output = folder / "output.txt"
     before, begun = _cpu_s(), time.monotonic()
@@ -58,7 +65,7 @@ def measure(command: Sequence[str], folder: Path, *, expected: Sequence[int] = (
         peak_mb = max(peak_mb, _peak_memory_mb(process.pid))
         time.sleep(SAMPLE_S)
     wall_s = time.monotonic() - begun
-    _wait_for_orphans()
+    _wait_for_orphans(beside)
     if process.returncode not in expected:
         printed = output.read_text(encoding="utf-8", errors="replace")[-4000:]
         sys.exit(f"{' '.join(command)} in {folder} ended with {process.returncode}:\n{printed}")
@@ -102,15 +109,15 @@ def _peak_memory_mb(pid: int) -> float:
     return 0.0
 
 
-def _wait_for_orphans() -> None:
+def _wait_for_orphans(beside: Collection[int]) -> None:
     give_up = time.monotonic() + ORPHANS_S
-    while time.monotonic() < give_up:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
+    while orphans := [pid for pid in children(os.getpid()) if pid not in beside]:
+        if not any(os.waitpid(pid, os.WNOHANG)[0] for pid in orphans):
             time.sleep(SAMPLE_S)
+        if time.monotonic() > give_up:
+            break
+    else:
+        return
     sys.exit("processes of the measured command were still running 10 s after its end")
 
 

@@ -21,6 +21,7 @@ import collecting
 import covering
 import listing
 import many_jobs
+import on_cluster
 import order
 import questions
 import reading
@@ -52,6 +53,7 @@ QUESTIONS: dict[str, tuple[Callable[[Path, int], Answer], int]] = {
         many_jobs,
         talkative,
         report,
+        on_cluster,
     )
 }
 DISTRIBUTIONS = ("pytest", "pytest-xdist", "pytest-json-report", "scikit-learn", "pandas", "pytest-training")

@@ -3,10 +3,13 @@
 import contextlib
 import math
 import os
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 NVIDIA = Path("/proc/driver/nvidia/gpus")  # one folder a card; asking nvidia-smi takes a second
+SMI_S = 20.0
 
 
 def machine_cores() -> int:
@@ -44,11 +47,31 @@ def _quota(group: Path) -> float | None:
     return None
 
 
+def other_host(name: str) -> str:
+    """Return a host's name, or nothing if it is this machine's."""
+    return "" if name == socket.gethostname() else name
+
+
 def visible_gpus() -> list[str]:
     """Return the ids of the GPUs that this process may use, an outer CUDA_VISIBLE_DEVICES respected."""
     if (outer := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in (part.strip() for part in outer.split(",")) if name not in {"", "-1"}]
     return [str(index) for index, _ in enumerate(NVIDIA.iterdir())] if NVIDIA.is_dir() else []
+
+
+def gpus_on_host() -> dict[str, str]:
+    """Return by id the GPUs that this process may use: what each is on the host, where it is told by nvidia-smi.
+
+    In a container or in a job of Slurm the ids of every process may begin at 0.
+    """
+    ids, command = visible_gpus(), ("nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader")
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SMI_S) if ids else None
+    except (OSError, subprocess.SubprocessError):
+        listed = None
+    lines = listed.stdout.splitlines() if listed else []
+    own = {index.strip(): uuid.strip() for index, _, uuid in (line.partition(",") for line in lines)}
+    return {card: own.get(card, card) for card in ids}
 
 
 def gpu_models() -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -13,10 +12,11 @@ from pytest_training.execution.backends import Backends, default_backend
 from pytest_training.execution.backends.cluster.backend import Cluster
 from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.execution.backends.protocol import Opening
+from pytest_training.execution.backends.subprocess import Subprocess
 from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.model import RunSettings
 from pytest_training.limits import LIMITS
-from pytest_training.options import REGISTRY, folder_of, project_folder
+from pytest_training.options import REGISTRY, cluster_of, folder_of, project_folder
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import one_of
@@ -35,6 +35,12 @@ CONFLICTS = (
     ("smoke", ("--training-compare", "--training-max-regression"), "judges nothing"),
 )
 """Options that others cannot go with, and why."""
+NOT_BESIDE_CLUSTER = {
+    **dict.fromkeys(("usepdb", "trace", "training_in_process"), "debugs jobs in pytest's own process"),
+    "forked": "forks this process, which talks to the cluster",
+    "looponfail": "runs tests in processes of its own",
+}
+"""Options that a cluster cannot go with, by the names of their values, and what they do."""
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
@@ -80,12 +86,9 @@ def read_options(config: pytest.Config) -> Request:
 
 def _run_settings(config: pytest.Config, backends: Backends, project: str) -> RunSettings:
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
+    usual = _backend(config, backends)
     return RunSettings(
-        backend=InProcess.name
-        if in_process
-        else Cluster.name
-        if _text(config, "cluster")[0]
-        else _backend(config, backends),
+        backend=InProcess.name if in_process else Cluster.name if cluster_of(config) else usual,
         grace_s=_number(config, "grace", parse_duration) or 0.0,
         stalled_s=_number(config, "stalled", parse_duration) or 0.0,
         real_data_only=config.option.training_require_real_data,
@@ -95,15 +98,19 @@ def _run_settings(config: pytest.Config, backends: Backends, project: str) -> Ru
     )
 
 
-def read_opening(config: pytest.Config, *, most: int, project: Path) -> Opening:
+def read_opening(config: pytest.Config, request: Request, *, most: int) -> Opening:
     """Return what a backend may need before the plan is made, for so many jobs."""
-    specs = getattr(config.option, "tx", None) or ()
+    specs, (where, source) = getattr(config.option, "tx", None) or (), _text(config, "cluster")
+    limit = len(specs) or getattr(config.option, "maxprocesses", None) or most
     return Opening(
-        where=_text(config, "cluster")[0],
-        most=min(most, len(specs) or most),
+        where=where,
+        source=source,
+        most=min(most, limit),
         wait_s=_number(config, "cluster-wait", parse_duration) or 0.0,
         silence_s=_number(config, "cluster-silence", parse_duration) or 0.0,
-        project=str(project),
+        project=str(request.project),
+        reports=str(request.reports),
+        forks=_text(config, "start")[0] != Subprocess.name,
         is_dry=config.option.collectonly,
     )
 
@@ -114,6 +121,22 @@ def _text(config: pytest.Config, name: str) -> tuple[str, str]:
         return str(typed), f"--training-{name}"
     setting = f"training_{name.replace('-', '_')}"
     return str(config.getini(setting)), f"{setting} in {config.inipath or 'the settings'}"
+
+
+def refuse_beside_cluster(config: pytest.Config, *, distribution: str) -> None:
+    """Raise UsageError for an option that cannot go with a cluster; `distribution` is xdist's mode."""
+    if not cluster_of(config):
+        return
+    used = {name: why for name, why in NOT_BESIDE_CLUSTER.items() if config.getoption(name, default=False)}
+    options = {f"--{name.removeprefix('use').replace('_', '-')}": why for name, why in used.items()}
+    if distribution not in {"no", "load"}:
+        options[f"--dist {distribution}"] = "distributes tests among workers; the nodes of a cluster share jobs alone"
+    if any(spec.rpartition("*")[2] != "popen" for spec in getattr(config.option, "tx", None) or ()):
+        options["--tx"] = "names machines for workers; the cluster is the machine"
+    for option, why in options.items():
+        raise pytest.UsageError(
+            f"{option} {why}: --training-cluster cannot go with it; --training-cluster '' trains here"
+        )
 
 
 def _refuse_conflicts(config: pytest.Config) -> None:

@@ -203,6 +203,12 @@ def named_path(config: pytest.Config, argument: str) -> Path:
     return Path(os.path.normpath(config.invocation_params.dir / argument.partition("::")[0]))
 
 
+def cluster_of(config: pytest.Config) -> str:
+    """Return where the cluster is, of the command line, else of the settings; empty if jobs are trained here."""
+    typed: str | None = config.getoption("training_cluster", default=None)
+    return str(config.getini("training_cluster")) if typed is None else typed
+
+
 def shown_path(path: Path, config: pytest.Config) -> str:
     """Return a path as the user would type it."""
     relative = os.path.relpath(path, config.invocation_params.dir)

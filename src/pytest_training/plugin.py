@@ -79,9 +79,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Return for `-n auto` how many CPUs a container may use, which xdist does not know; None lets xdist count."""
+    """Return for `-n auto` how many CPUs a container may use, which xdist does not know; None lets xdist count.
+
+    With a cluster it is no limit: as many jobs at once as the cluster has room for.
+    """
     from pytest_training.machine import cpu_quota, machine_cores  # noqa: PLC0415  (see the module's docstring)
 
+    if options.has_jobs(config) and options.cluster_of(config):
+        return 0
     is_counted = options.has_jobs(config) and "PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ
     return machine_cores() if is_counted and cpu_quota() is not None else None
 

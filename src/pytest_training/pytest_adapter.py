@@ -5,7 +5,7 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from _pytest import timing
 from _pytest.pathlib import fnmatch_ex
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 
 def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -59,6 +60,44 @@ def run_again(config: pytest.Config, nodeids: Iterable[str]) -> None:
     """Have `--lf` of the next session run these tests too, as if they had failed."""
     failed: dict[str, bool] = getattr(config.pluginmanager.getplugin("lfplugin"), "lastfailed", {})
     failed.update(dict.fromkeys(nodeids, True))
+
+
+def fixtures_of(item: pytest.Item) -> Iterator[tuple[str, pytest.FixtureDef[Any]]]:
+    """Yield the fixtures of a test, those that replace others too."""
+    info: Any = getattr(item, "_fixtureinfo", None)  # there is no public name
+    for name, definitions in info.name2fixturedefs.items() if info else ():
+        yield from ((name, each) for each in definitions)
+
+
+def is_left_out(item: pytest.Item) -> bool:
+    """Return True if the marks of a test keep it from running, or cannot be evaluated."""
+    if not item.config.pluginmanager.hasplugin("skipping"):
+        return False
+    try:
+        xfailed = evaluate_xfail_marks(item)
+        return evaluate_skip_marks(item) is not None or bool(
+            xfailed and not xfailed.run and not item.config.option.runxfail
+        )
+    except (Exception, pytest.fail.Exception, pytest.skip.Exception):  # noqa: BLE001  (its own setup raises it again)
+        return True
+
+
+def set_up_early(item: pytest.Item, between: pytest.Item) -> bool:
+    """Set a test's fixtures up, and end those that are narrower than the session; return False if one fails."""
+    ends, hook = (pytest.exit.Exception, KeyboardInterrupt), item.ihook
+    setup = pytest.CallInfo.from_call(lambda: hook.pytest_runtest_setup(item=item), "setup", ends)
+    pytest.CallInfo.from_call(lambda: hook.pytest_runtest_teardown(item=item, nextitem=between), "teardown", ends)
+    vars(item).update(_request=False, funcargs=None)  # as pytest leaves a test that may be run again
+    return setup.excinfo is None
+
+
+def test_limit_of(item: pytest.Item) -> float | None:
+    """Return the time limit that pytest-timeout has for a test."""
+    if not item.config.pluginmanager.hasplugin("timeout"):
+        return None
+    timeout: Any = item.config.pluginmanager.getplugin("timeout")
+    limit_s: float | None = timeout._get_item_settings(item).timeout  # noqa: SLF001  (there is no public name)
+    return limit_s or None
 
 
 def start_xdist(config: pytest.Config, session: pytest.Session) -> None:
@@ -123,6 +162,17 @@ def show_lines_instead_of_dots(config: pytest.Config) -> None:
     if (terminal := terminal_of(config)) is not None and config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0:
         terminal.showfspath = False
         terminal._show_progress_info = False  # noqa: SLF001  (the lines count for themselves)
+
+
+def line_writer(config: pytest.Config) -> Callable[[str], None]:
+    """Return what writes a line of its own on the terminal, if there is one and -q does not silence it."""
+
+    def write(line: str) -> None:
+        if (terminal := terminal_of(config)) is not None and config.option.verbose >= 0:
+            terminal.ensure_newline()
+            terminal.write_line(line)
+
+    return write
 
 
 def end_line(terminal: Any) -> None:

@@ -9,6 +9,11 @@ SHOWN_NAMES = 12
 SHOWN_CHARACTERS = 60
 
 
+def located(slot: str, host: str) -> str:
+    """Return where something runs: `gw0`, or `w3 on node17` on another machine than the session's."""
+    return f"{slot} on {host}" if host else slot
+
+
 def one_of(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
     """Return `did you mean 'als'? Expected one of als, stroke`; without the question if no name resembles the word."""
     names = list(names)

@@ -31,8 +31,8 @@ NOT_RUN = {
     "python training/write_table.py reports/runs/*/report.json",
 }
 """They rewrite pages of this repository, and need its tests, its runs and a browser."""
-OWN_TEST = {"docs/extending.md", "docs/predictions.md", "CONTRIBUTING.md"}
-"""test_extending.py runs the first two, section by section; the commands of the third are these suites."""
+OWN_TEST = {"docs/cluster.md", "docs/extending.md", "docs/predictions.md", "CONTRIBUTING.md"}
+"""cluster/slurm runs the first, test_extending.py the next two; the commands of the last are these suites."""
 AFTER_A_RUN = {"docs/failures.md"}
 """Their readers have trained already."""
 

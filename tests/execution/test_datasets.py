@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from pytest_training.errors import DataError
-from pytest_training.execution.data import LOCK_NAME, obtain
+from pytest_training.execution.data import obtain
+from pytest_training.execution.pins import LOCK_NAME
 from pytest_training.jobs.model import Dataset
 
 CONTENT = b"age,als\n61,1\n"

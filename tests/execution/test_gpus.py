@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pytest_training.execution.attempt.messages import Lost, Place
 from pytest_training.execution.backends.fork_server.backend import ServerLauncher, start_server
 from pytest_training.execution.backends.in_process import InProcessLauncher
 from pytest_training.execution.backends.protocol import Launcher, Seat
 from pytest_training.execution.backends.subprocess import SubprocessLauncher
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.gpus import Cards
+from pytest_training.execution.gpus import Cards, cards_for
 
 from .workplace import Workplace
 
@@ -39,7 +41,7 @@ return {"cards": len(cards), "sum": sum(map(int, cards))}
 def launchers(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Launcher]]:
     """Return launchers of one run that has the cards 3 and 5, with a job server and without."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
-    seat = Seat(folder=RunFolder(workplace.root, "r"))
+    seat = Seat(folder=RunFolder(workplace.root, f"{os.getpid()}"))
     with contextlib.closing(start_server([], log=seat.folder.server_log, seed=0)) as server:
         yield [ServerLauncher(server.address, seat), SubprocessLauncher(seat), InProcessLauncher(seat)]
 
@@ -65,6 +67,50 @@ def test_more_cards_than_there_are_is_a_refusal_of_every_launcher(
     for each in launchers:
         verdict = workplace.verdict(each, workplace.function("return {}", gpus=3))
         assert (verdict.status, verdict.reason) == ("failed", "needs 3 GPUs; this machine shows 2")
+
+
+def test_on_a_node_an_attempt_sees_the_cards_of_its_lease_and_without_cards_none(
+    workplace: Workplace, launchers: list[Launcher]
+) -> None:
+    """The ids of a node need not be the host's: in a container both nodes may call their card 0."""
+    seen = "return {'seen': int(os.environ['CUDA_VISIBLE_DEVICES'] or -1)}"
+    for each in launchers[:2]:
+        for gpus, cards, number in ((1, {"5": "GPU-b"}, 5), (1, {"0": "GPU-a"}, 0), (0, {}, -1)):
+            place = Place(node="w1", host="h", threads=1, cards=cards)
+            verdict = workplace.verdict(each, workplace.function(seen, top="import os", gpus=gpus), place=place)
+            assert (verdict.reason, verdict.metrics) == ("", {"seen": number})
+
+
+@pytest.mark.parametrize(
+    ("cards", "run_id", "is_free"),
+    [
+        ({"0": "GPU-a"}, "r", False),
+        ({"3": "GPU-a"}, "r", False),
+        ({"0": "GPU-b"}, "r", True),
+        ({"0": "GPU-b", "1": "GPU-a"}, "r", False),
+        ({"0": "GPU-a"}, "another", True),
+    ],
+    ids=["the same card", "by another name", "another card of that name", "one of two", "another run"],
+)
+def test_two_nodes_of_a_host_never_use_a_card_at_once_even_if_one_was_given_up(
+    workplace: Workplace, cards: dict[str, str], run_id: str, *, is_free: bool
+) -> None:
+    own, other = (
+        RunFolder(workplace.root, f"r{os.getpid()}"),
+        RunFolder(workplace.root / "other", f"{run_id}{os.getpid()}"),
+    )
+    given_up = cards_for(Place(node="w1", host="h", threads=1, cards={"0": "GPU-a"}), own)
+    held = given_up.take(1)
+    assert held is not None
+    launcher = SubprocessLauncher(Seat(folder=other))
+    request = workplace.request(
+        workplace.command("true", gpus=len(cards)), place=Place(node="w2", host="h", threads=1, cards=cards)
+    )
+    reply = launcher.launch(request)
+    reason = f"GPU {', '.join(cards)} of h is still in use by an attempt that was given up"
+    assert reply.lost == (None if is_free else Lost(cause="worker died", reason=reason))
+    held.close()
+    assert launcher.launch(request).ending.exit_status == 0
 
 
 def test_who_waits_first_is_served_first_and_an_interrupted_run_waits_no_longer(

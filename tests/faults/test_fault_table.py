@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +19,10 @@ HERE = {name: fault for name, fault in FAULTS.items() if fault.can_be}
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 HEAD = """# What becomes of a job that goes wrong
 
-Measured by `tests/faults` with `-n 0`, with `-n 4`, and with `-n 4` and `training_start = subprocess`; written by
-`python tests/faults/write_table.py` and compared in every test run. In each run two healthy jobs trained beside all of
-these; `report.json` and `junit.xml` named every job.
+Measured by `tests/faults` with `-n 0`, with `-n 4`, with `-n 4` and `training_start = subprocess`, and on two nodes
+of a cluster (`--training-cluster local:2x2`); written by `python tests/faults/write_table.py` and compared in every
+test run. In each run two healthy jobs trained beside all of these; `report.json` and `junit.xml` named every job. The
+outcomes of all four are the same, word for word, but for what was measured: times, memory, places.
 
 (\\*) Measured only where PyTorch is installed, which is no dependency; elsewhere the row stays as it was measured last.
 
@@ -34,9 +37,17 @@ class Mode(NamedTuple):
     workers: int
     settings: str = ""
     """Of pytest.ini."""
+    options: tuple[str, ...] = ()
+    """Of the command line."""
 
 
 ALONE, WORKERS, SUBPROCESSES = Mode(0), Mode(4), Mode(4, "training_start = subprocess")
+MEASURED = frozenset(
+    {"started", "ended", "wall_s", "waiting_s", "cpu_s", "loading_s", "stalled_s", "measured", "peak_memory_mb"}
+    | {"free_mb", "threads", "slot", "worker", "host"}
+)
+"""Fields of outcomes, attempts and endings that differ between two runs."""
+CLUSTER = Mode(4, options=("--training-cluster", "local:2x2"))
 
 
 class Ended(NamedTuple):
@@ -64,23 +75,30 @@ def faulty_run(folder: Path, mode: Mode) -> Ended:
     settings = [f"  {name}: {fault.settings}" for name, fault in HERE.items() if fault.settings]
     project.write("training/jobs.yaml", "\n".join(["defaults: {timeout: 60s}", "jobs:", *settings, ""]))
     mark = f"FAULTS_OF={folder}"
-    result = project.run("-n", str(mode.workers), env=dict([mark.split("=", 1)]))
+    result = project.run("-n", str(mode.workers), *mode.options, env=dict([mark.split("=", 1)]))
     left = processes_with(mark)
     ended = Ended(text(result), project.metadata(), set(project.cases()), left)
     shutil.rmtree(project.reports / "runs")  # a gigabyte of log
     return ended
 
 
+@pytest.fixture(scope="module")
+def run_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Mode], Ended]:
+    """Return what runs all faults in a mode, once for all tests."""
+    return cache(lambda mode: faulty_run(tmp_path_factory.mktemp("faults"), mode))
+
+
 @pytest.fixture(
-    scope="module",
     params=[
         pytest.param(ALONE, marks=pytest.mark.slow, id="alone"),
         pytest.param(WORKERS, id="workers"),
         pytest.param(SUBPROCESSES, marks=pytest.mark.slow, id="subprocesses"),
+        pytest.param(CLUSTER, marks=pytest.mark.slow, id="cluster"),
     ],
+    scope="module",
 )
-def ended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    return faulty_run(tmp_path_factory.mktemp("faults"), request.param)
+def ended(request: pytest.FixtureRequest, run_in: Callable[[Mode], Ended]) -> Ended:
+    return run_in(request.param)
 
 
 def row(name: str, ended: Ended) -> str:
@@ -95,6 +113,23 @@ def row(name: str, ended: Ended) -> str:
     happens = found["status"] + (f" ({found['cause']})" if found["cause"] else "")
     said = re.sub(r"(/[\w.-]+)+/", "…/", said)[:110].replace("|", "\\|")
     return f"| {FAULTS[name].told} | {happens} | {said} | {others} | {len(ended.left)} |"
+
+
+def words(value: Any) -> Any:
+    """Return an outcome, or a part of it, without what was measured of this run: times, memory, places."""
+    if isinstance(value, dict):
+        left_out = {
+            *MEASURED,
+            *(("exit_status", "signal") if value.get("ended_by") else ()),
+        }  # as the grace sufficed
+        return {name: words(each) for name, each in value.items() if name not in left_out}
+    if isinstance(value, list):
+        return [words(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    here = re.sub(r"; (it held|free were) [^;]*", "", value)
+    here = re.sub(r"runs/[^/\s]+|/\S*/faults\d+|0x[0-9a-f]+", "…", here)
+    return re.sub(r"\d[\d.,]*(?= (s|MiB|ms)\b)", "…", here)
 
 
 def page(ended: Ended) -> str:
@@ -115,6 +150,15 @@ def test_each_fault_has_its_true_reason_and_fails_its_job_alone(ended: Ended) ->
     }
     assert not wrong, ended.printed
     assert [ended.metadata[name]["status"] for name in FINE] == ["passed", "passed"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [pytest.param(SUBPROCESSES, id="subprocesses"), pytest.param(CLUSTER, id="cluster")])
+def test_every_backend_gives_the_outcomes_of_the_fork_server(run_in: Callable[[Mode], Ended], mode: Mode) -> None:
+    usual, other = run_in(ALONE), run_in(mode)
+    assert {name: words(each) for name, each in other.metadata.items()} == {
+        name: words(each) for name, each in usual.metadata.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from typing import Any
 
 from pytest_training.errors import DataError, DeclarationError, TrainingError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
-from pytest_training.execution.data import read_lock
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import artifacts, log_tail
 from pytest_training.execution.judge import judge
+from pytest_training.execution.pins import read_lock
 from pytest_training.execution.slot import read_outcome
 from pytest_training.execution.unfinished import unfinished_outcome
 from pytest_training.jobs.gates import parse_gates

@@ -5,24 +5,19 @@ simulated lies in the user's cache; `data.lock` keeps the hash of each first dow
 """
 
 import contextlib
-import fcntl
 import hashlib
 import importlib
 import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import msgspec
-
-from pytest_training.atomic import write_atomically
 from pytest_training.errors import DataError
-from pytest_training.jobs.model import SCHEMA_VERSION, UNDECODABLE, Dataset, PlannedDataset, Value
-
-LOCK_NAME = "data.lock"  # JSON beside the catalogue; belongs into version control
+from pytest_training.execution.pins import LOCK_NAME, Pin, one_at_a_time, read_lock, write_pin
+from pytest_training.jobs.model import Dataset, PlannedDataset
 
 
 def sha256_of(path: Path) -> str:
@@ -35,61 +30,6 @@ def sha256_of(path: Path) -> str:
         return hashlib.sha256("".join(f"{sha256_of(path / name)}  {name}\n" for name in names).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Hold the lock on `path`; the operating system frees it if its holder dies."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.with_name(f"{path.name}.lock").open("a")
-    except OSError as error:
-        problem = f"cannot write to the cache folder {path.parent} ({error}). Make it writable or set XDG_CACHE_HOME."
-        raise DataError(problem) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-class Pin(Value, frozen=True, kw_only=True):
-    """The source and the hash of a dataset when this project first fetched it."""
-
-    url: str
-    sha256: str
-
-
-class Lock(Value, frozen=True, kw_only=True):
-    """Content of `data.lock`: the pins by name of the dataset."""
-
-    datasets: dict[str, Pin] = {}
-    schema_version: int = SCHEMA_VERSION
-
-
-def read_lock(lock: Path) -> Lock:
-    """Read `data.lock`; return an empty one if the file does not exist."""
-    try:
-        return msgspec.json.decode(lock.read_bytes(), type=Lock)
-    except FileNotFoundError:
-        return Lock()
-    except OSError as error:
-        raise DataError(f"{lock} cannot be read: {error.strerror}. Restore it from version control.") from error
-    except UNDECODABLE as error:
-        raise DataError(
-            f"{lock} is no lock of fetched data: {error}. Restore it from version control, or delete it to "
-            f"pin the data anew."
-        ) from error
-
-
-def _write_pin(name: str, pin: Pin, lock: Path, cache: Path) -> None:
-    """Add one dataset to `data.lock` beside the entries of other processes."""
-    with one_at_a_time(cache / "locks" / hashlib.sha256(str(lock.resolve()).encode()).hexdigest()[:12]):
-        pins = read_lock(lock).datasets | {name: pin}
-        text = msgspec.json.encode(Lock(datasets=dict(sorted(pins.items()))))
-        try:
-            write_atomically(lock, msgspec.json.format(text, indent=2) + b"\n")
-        except OSError as error:
-            problem = f"cannot write {lock} ({error}). Declare `sha256: {pin.sha256}` in the catalogue instead."
-            raise DataError(problem) from error
 
 
 def obtain(dataset: Dataset, *, cache: Path | None = None) -> tuple[Path, str | None]:
@@ -194,7 +134,7 @@ def _fetched(dataset: Dataset, url: str, cache: Path, declared: str) -> tuple[Pa
             _fetch(url, path, expected, by, declared)
     digest = _check(dataset, path, expected, by=by)
     if expected is None:
-        _write_pin(dataset.name, Pin(url=url, sha256=digest), lock, cache)
+        write_pin(dataset.name, Pin(url=url, sha256=digest), lock, cache)
     return path, digest
 
 

@@ -55,6 +55,7 @@ class AttemptFolder(Struct, frozen=True):
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
     started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
+    usage = Inside("usage.json")  # what the attempt uses now, if another machine may execute it
     pruned = Inside("pruned.json")  # why a search gives the attempt up; the attempt ends once it is there
     needed = Inside("needed.json")  # the outcomes of the jobs that it needs, for programs; only if it needs any
     artifacts = Inside("artifacts")  # the folder that the job sees as `run.folder`
@@ -102,7 +103,19 @@ class JobFolder(Struct, frozen=True):
     below: Path | None = None  # the last folder above it that may be a link; None if all may be
 
     outcome = Inside("outcome.json")  # the job's outcome as JSON
-    checkpoint = Inside("checkpoint")  # the folder of the job's state, common to its attempts
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the job's state, common to its attempts until one was given up that may still write to it."""
+        newer = self.newer_checkpoint
+        number = int(newer.name.removeprefix("checkpoint-")) - 1
+        return self.path / "checkpoint" if number == 1 else newer.with_name(f"checkpoint-{number}")
+
+    @property
+    def newer_checkpoint(self) -> Path:
+        """The folder that would take the place of the checkpoint's."""
+        folders = (self.path / f"checkpoint-{number}" for number in itertools.count(2))
+        return next(folder for folder in folders if not folder.is_dir())
 
     def attempt(self, number: int) -> AttemptFolder:
         """Return the folder of the attempt with that number, counted from 1."""

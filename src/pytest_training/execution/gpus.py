@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from types import ModuleType
 from msgspec import Struct, field
 
 from pytest_training import errors, machine
+from pytest_training.execution.attempt.messages import Place
+from pytest_training.execution.folder import RunFolder
 
 fcntl: ModuleType | None = None
 with contextlib.suppress(ImportError):  # Windows: cards are handed out there, but not kept from others
@@ -29,8 +32,9 @@ class Hand(Struct, frozen=True):
     def close(self) -> None:
         """Give them back."""
         for lock in self.locks:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_UN)  # for the copies of the descriptor too
+            with contextlib.suppress(OSError):  # a socket has none
+                if fcntl is not None:
+                    fcntl.flock(lock, fcntl.LOCK_UN)  # for the copies of the descriptor too
             os.close(lock)
 
 
@@ -70,7 +74,7 @@ class Cards(Struct, frozen=True):
         """Return a descriptor that holds the lock of that name, or None if another process holds it."""
         if self.folder is None or fcntl is None:
             return os.open(os.devnull, os.O_RDONLY)
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.folder / f"{name.replace('/', '-')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,3 +82,28 @@ class Cards(Struct, frozen=True):
             os.close(lock)
             return None
         return lock
+
+
+class HostCards(Cards, frozen=True, kw_only=True):
+    """Cards that a node was told to use; whatever files the nodes on a host see, an attempt of the run has them alone.
+
+    Each lock is the name of a socket, which is the host's and ends with its process: a node that was given up holds it.
+    """
+
+    run_id: str
+    cards: dict[str, str]  # what each is on the host, by its id
+
+    def _lock(self, name: str) -> int | None:
+        with contextlib.ExitStack() as failed:
+            link = failed.enter_context(socket.socket(socket.AF_UNIX))
+            with contextlib.suppress(OSError):
+                link.bind(f"\0training-{self.run_id}-{self.cards.get(name, name)}")
+                return link.detach()
+        return None
+
+
+def cards_for(place: Place | None, folder: RunFolder | None) -> Cards:
+    """Return the cards among which an attempt gets its own."""
+    if place is not None and folder is not None:
+        return HostCards(folder=None, ids=tuple(place.cards), run_id=folder.run_id, cards=place.cards)
+    return Cards(folder.gpus if folder else None)

@@ -12,6 +12,7 @@ import msgspec
 
 from pytest_training import atomic, errors, places, text, wording
 from pytest_training.execution.attempt.messages import Failure
+from pytest_training.execution.folder import JobFolder
 from pytest_training.jobs.model import UNDECODABLE
 
 T = TypeVar("T")
@@ -125,6 +126,15 @@ def copy_files(source: Path, target: Path, *, below: Path | None) -> tuple[str, 
     left_out += files.unreadable + files.is_cut
     notes = (f"{left_out} link(s) or pipe(s) in its {target.name} were not copied from the resumed run",)
     return notes if left_out else ()
+
+
+def renew_checkpoint(checkpoint: Path, below: Path | None) -> None:
+    """Copy a job's checkpoint to a new folder for its next attempts: one that was given up may still write to this."""
+    newer = JobFolder(checkpoint.parent).newer_checkpoint
+    with contextlib.suppress(OSError):  # without a copy they begin anew, in that folder
+        copy_files(checkpoint, newer, below=below)
+    with places.entered(newer, below):
+        pass
 
 
 def lies_below(folder: Path, path: Path) -> bool:

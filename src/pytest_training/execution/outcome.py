@@ -12,7 +12,7 @@ from pytest_training.errors import ResultError
 from pytest_training.evaluation.noise import Difference
 from pytest_training.jobs.model import SCHEMA_VERSION, Gate, Value
 from pytest_training.limits.protocol import Ending
-from pytest_training.wording import safe_repr
+from pytest_training.wording import located, safe_repr
 
 LONGEST_METRIC = 200  # characters of its name
 
@@ -96,7 +96,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     ending: Ending = Ending()
     folder: str = ""  # relative to the run folder
     slot: str = ""  # name of the slot that executed it, written when it starts
-    host: str = ""  # name of the machine that executed it, if it was another process's choice
+    host: str = ""  # name of the machine that executed it, if it is not the session's
+    threads: int = 1
     continued: bool = False  # True if it began with a checkpoint of a resumed run: a whole training takes longer
     loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
     drawn: dict[str, Any] = {}  # of a study's trial: the parameters that the study sets
@@ -188,6 +189,11 @@ class Outcome(Reported, frozen=True, kw_only=True):
             or self.cause == "unchanged"
             or any(attempt.ending != Ending() for attempt in self.attempts)
         )
+
+    @property
+    def place(self) -> str:
+        """The slot, with the machine of its last attempt if it is not the session's."""
+        return located(self.slot, self.attempts[-1].host if self.attempts else "")
 
     @property
     def is_simulated(self) -> bool:

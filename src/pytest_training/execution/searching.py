@@ -30,7 +30,7 @@ def train_trial(
     job, kind, study = planned.job, slot.kinds[planned.job.kind], own.job.study or Study()
     try:
         if own.job.id not in slot.searches:
-            number, resumed = int(re.sub(r"\D", "", slot.name) or 0), slot.settings.resumed
+            number, resumed = slot.number or int(re.sub(r"\D", "", slot.name) or 0), slot.settings.resumed
             slot.searches[own.job.id] = OptunaSearch(own, slot.folder, seed=slot.seed, slot=number, resumed=resumed)
         search: OptunaSearch = slot.searches[own.job.id]
         drawn = search.draw(job.id)

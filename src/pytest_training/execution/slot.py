@@ -31,6 +31,7 @@ from pytest_training.jobs.model import Dataset, Job, PlannedJob, RunSettings, Un
 from pytest_training.limits import LIMITS, Limits
 from pytest_training.limits.protocol import refer
 from pytest_training.limits.tree import stalled
+from pytest_training.machine import other_host
 from pytest_training.places import entered
 from pytest_training.signals import left_to_the_owner
 from pytest_training.wording import safe_repr
@@ -56,6 +57,8 @@ class Slot(msgspec.Struct, frozen=True):
     readers: Sequence[Reader] = READERS
     limits: Limits = msgspec.field(default_factory=lambda: LIMITS)
     environment: Mapping[str, str] = msgspec.field(default_factory=session_environment)  # when the backend started
+    changes: dict[str, str | None] | None = None  # of these since then; None for those that are there by now
+    number: int = 0  # in the run: searches of two slots draw different parameters
     studies: Mapping[str, PlannedJob] = msgspec.field(default_factory=dict)  # own jobs of studies that search, by id
     searches: dict[str, Any] = msgspec.field(default_factory=dict)  # those that this slot takes part in
     owned: bool = False  # True in an xdist worker: the owner, not this worker, handles Ctrl-C and stops jobs
@@ -77,7 +80,7 @@ class Slot(msgspec.Struct, frozen=True):
             return outcome
 
     def _outcome(self, job: Job, **fields: Any) -> Outcome:
-        return new_outcome(job, seed=self.seed, slot=self.name, **fields)
+        return new_outcome(job, seed=self.seed, **{"slot": self.name, **fields})
 
     def _come_to(self, planned: PlannedJob) -> Outcome:
         if planned.job.study is None:
@@ -114,7 +117,8 @@ class Slot(msgspec.Struct, frozen=True):
             job,
             **findings(verdict, attempts, folder, self.folder.path),
             fingerprint=planned.fingerprint,
-            threads=job.cpus or self.threads,
+            slot=attempts[-1].slot,
+            threads=attempts[-1].threads,
             started=started,
             ended=utc_now(),
             wall_s=round(sum(attempt.ending.wall_s for attempt in attempts), 4),
@@ -163,6 +167,7 @@ class Slot(msgspec.Struct, frozen=True):
             started=started,
             folder=folder.path.relative_to(self.folder.path).as_posix(),
             slot=self.name,
+            threads=job.cpus or self.threads,
             continued=files.checkpoint.is_dir() and not had_checkpoint,
             drawn={each: job.parameters[each] for each in job.varied if each in job.parameters},
         )
@@ -172,8 +177,8 @@ class Slot(msgspec.Struct, frozen=True):
             was_replaced = folder.was_replaced
         judged = {name: getattr(verdict, name) for name in ("status", "cause", "reason")}
         attempt = replace(begun, **judged, ending=reply.ending, loading_s=verdict.result.loading_s)
-        if reply.place:
-            attempt = replace(attempt, slot=reply.place.node, host=reply.place.host)
+        if place := reply.place:
+            attempt = replace(attempt, slot=place.node, host=other_host(place.host), threads=place.threads)
         if verdict.status != Status.PASSED:  # else the outcome follows at once
             with contextlib.suppress(OSError):  # the outcome has it too
                 write_atomically(folder.started, msgspec.json.encode(attempt), below=folder.below)
@@ -215,7 +220,7 @@ class Slot(msgspec.Struct, frozen=True):
             needed=needed,
             earlier={run_id: str(self.folder.stable.runs / run_id / each) for run_id, each in planned.earlier.items()},
             settings=self.settings,
-            environment=changes_since(self.environment),
+            environment=changes_since(self.environment) if self.changes is None else self.changes,
             limits=tuple(refer(self.limits[key]) for key in job.limits if key not in LIMITS),
         )
 

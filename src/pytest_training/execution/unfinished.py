@@ -2,12 +2,13 @@
 
 import msgspec
 
-from pytest_training.execution.attempt.messages import LOST
-from pytest_training.execution.folder import RunFolder, seconds_between, utc_now
+from pytest_training.execution.attempt.messages import LOST, Usage
+from pytest_training.execution.folder import AttemptFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.job_files import log_tail, read_json
 from pytest_training.execution.outcome import Attempt, Cause, Outcome, Status, between_attempts
 from pytest_training.execution.slot import new_outcome, read_outcome
 from pytest_training.jobs.model import Job
+from pytest_training.machine import other_host
 from pytest_training.signals import ENDING
 
 
@@ -41,7 +42,7 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
 ) -> Outcome:
     """Return the outcome of a job whose slot wrote none, from what its attempts left; it ended at `ended`, or now."""
     files = folder.job(job.id)
-    all_attempts = (read_json(files.attempt(number).started, Attempt) for number in range(1, files.next_attempt()))
+    all_attempts = (_begun(files.attempt(number)) for number in range(1, files.next_attempt()))
     attempts = tuple(attempt for attempt in all_attempts if attempt is not None)
     last = files.attempt(max(1, len(attempts)))
     has_log = last.log.exists()
@@ -67,6 +68,14 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
         log=last.log.relative_to(folder.path).as_posix() if has_log else None,
         log_tail=log_tail(last.log),
     )
+
+
+def _begun(files: AttemptFolder) -> Attempt | None:
+    """Return an attempt as its slot has written it; where it was executed, if a node had the choice, is elsewhere."""
+    attempt, usage = read_json(files.started, Attempt), read_json(files.usage, Usage)
+    if attempt is None or usage is None:
+        return attempt
+    return msgspec.structs.replace(attempt, slot=usage.node, host=other_host(usage.host), threads=usage.threads)
 
 
 def _times(job: Job, attempts: tuple[Attempt, ...], ended: str, *, has_log: bool) -> dict[str, float]:

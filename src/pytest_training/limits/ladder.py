@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ class Ladder(Struct, kw_only=True):
     limits: Limits
     most: Mapping[str, float]  # what the job may use, by the limits' keys
     grace_s: float
+    note: Callable[[Tree], None] | None = None  # gets the tree after each measurement
     sign: Path | None = None  # a file that ends the attempt once it is there: its search gives it up
     ended_by: str | None = None  # the key of the limit that it exceeded, `pruned` or `interrupted`
     measured: float | None = None  # what that limit measured then
@@ -41,6 +42,8 @@ class Ladder(Struct, kw_only=True):
             self.tree.sample()
             for key in filter(self.most.__contains__, self.limits):
                 self._check(key)
+            if self.note:
+                self.note(self.tree)
             if self.sign and self.sign.exists():
                 self.end(PRUNED)
             self.due = time.monotonic() + min(10 * (time.monotonic() - begun), 2.0)  # thousands of processes take long

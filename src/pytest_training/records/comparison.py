@@ -14,11 +14,11 @@ from pytest_training.errors import DeclarationError
 from pytest_training.evaluation.noise import JUDGED_LEVEL, Difference, judged_difference, mean_of_seeds
 from pytest_training.execution.attempt.earlier import differences, read_all
 from pytest_training.execution.outcome import Outcome
+from pytest_training.git import find_commit
 from pytest_training.jobs.directions import direction, is_side_number
 from pytest_training.jobs.model import Gate
 from pytest_training.records.history import History, Place, Recorded
 from pytest_training.records.measures import Measure, measures
-from pytest_training.records.run_record import find_commit
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
 from pytest_training.wording import listing

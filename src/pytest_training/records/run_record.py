@@ -7,21 +7,22 @@ import hashlib
 import math
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 from msgspec.structs import asdict
 
+from pytest_training.execution.folder import utc_now
 from pytest_training.execution.outcome import Outcome
+from pytest_training.git import GIT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
 from pytest_training.machine import gpu_models, machine_cores
 
-GIT_S = 2.0  # longest wait for an answer of git
 ALWAYS = ("pytest", "pytest-xdist", "pytest-json-report", "pytest-training")
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 DISTRIBUTIONS |= {"yaml": "pyyaml"}
@@ -43,6 +44,7 @@ class RunRecord(Value, frozen=True, kw_only=True):
     seed: int
     workers: int  # slots: xdist workers, or 1 without xdist
     exit_code: int
+    place: str = ""  # where the jobs ran, if not on this machine: `slurm: 12 nodes`
     smoke: bool = False  # True for a smoke run, which judges no gate
     arguments: tuple[str, ...] = ()  # the command line
     folder: str = ""  # the run folder, relative to the reports folder: `runs/<run id>`
@@ -63,6 +65,22 @@ class BegunRun(Value, frozen=True, kw_only=True):
     resumed: tuple[str, ...] = ()
     """Id of the run that this one resumes, then of the run that that one resumed, and so on."""
     schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def now(cls, run_id: str, arguments: Iterable[object], nodes: dict[str, str], resumed: tuple[str, ...]) -> Self:
+        """Return what is true of a run that begins in this process."""
+        import psutil  # noqa: PLC0415  (workers do without)
+
+        process = psutil.Process()
+        return cls(
+            run_id=run_id,
+            started=utc_now(),
+            pid=process.pid,
+            pid_started=process.create_time(),
+            arguments=tuple(map(str, arguments)),
+            nodes=nodes,
+            resumed=resumed,
+        )
 
 
 class Timing(Value, frozen=True, kw_only=True):
@@ -209,24 +227,3 @@ def _processor() -> str:
     lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, "") or platform.processor() or platform.machine()
-
-
-def ask_git(folder: Path, *arguments: str, timeout_s: float = GIT_S) -> str | None:
-    """Return the output of git, or None if it fails, takes too long or is not installed."""
-    command = ("git", "-c", "core.fsmonitor=false", *arguments)  # fsmonitor may name any program: not ours to start
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # status must not write the index while the user works
-    try:
-        ended = subprocess.run(
-            command, cwd=folder, env=environment, input=b"", capture_output=True, timeout=timeout_s, check=True
-        )
-    except (OSError, ValueError, subprocess.SubprocessError):  # ValueError: a name with a NUL
-        return None
-    return ended.stdout.decode("utf-8", "replace")
-
-
-def find_commit(folder: Path, name: str) -> str | None:
-    """Return the commit that a branch, tag or other name stands for, or None."""
-    if name.startswith("-"):
-        return None
-    commit = ask_git(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    return commit and commit.strip()

@@ -127,6 +127,8 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
         lines.append((took + (bound if run.workers != 1 else ""), {}))
     if waited := waiting_line(measured):
         lines.append((waited, {}))
+    if run.place:
+        lines.append((f"trained on {one_line(run.place)}", {}))
     lines += remark_lines(outcomes)
     lines += [(line, {}) for line in interval_lines(outcomes)]
     lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))

@@ -71,6 +71,8 @@ def _head(run: TrainingRun) -> Iterator[str]:
     measured = timing(run.outcomes, run.plan.workers)
     slots = f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}"
     facts = [f"{took} · {slots}" if (took := durations(measured)) else "", waiting_line(measured)]
+    if run.record and run.record.place:
+        facts.append(plain(run.record.place))
     if run.provenance and run.provenance.commit:
         facts.append(f"commit `{run.provenance.commit[:10]}`{' with changes' if run.provenance.dirty else ''}")
     yield " · ".join(filter(None, [*facts, f"run `{run.folder.run_id}`"]))

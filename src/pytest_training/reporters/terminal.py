@@ -46,8 +46,10 @@ class Progress:
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
         planned = {each.job.id: each for each in run.plan.jobs}
         sees_starts = run.settings.backend in BACKENDS  # one from outside may copy the files at the end
-        self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, outcomes)
-        self.watch.stalled_s, self.watch.registry = run.settings.stalled_s, config.stash[REGISTRY]
+        registry = config.stash[REGISTRY]
+        is_elsewhere = registry.backends[run.settings.backend].is_elsewhere
+        self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, is_elsewhere, outcomes)
+        self.watch.stalled_s, self.watch.registry = run.settings.stalled_s, registry
         self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))

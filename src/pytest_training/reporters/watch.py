@@ -11,8 +11,8 @@ from statistics import fmean
 from msgspec import Struct, field
 
 from pytest_training.errors import ResultError
-from pytest_training.execution.attempt.messages import Loading
-from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.attempt.messages import Loading, Usage
+from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.readers.findings import Followed, readers_of
@@ -20,13 +20,17 @@ from pytest_training.execution.readers.protocol import Reader, RunningAttempt
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.tree import Stillness, stalled
+from pytest_training.machine import other_host
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
 from pytest_training.registry import Registry
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
+from pytest_training.wording import located
 
 MEMORY_EVERY_S = 1.0
+LONGEST_SLOT = 24  # characters of a slot's name and its host
+SILENT_AFTER_S = 10.0  # usage.json is new every 2 s
 CERTAIN = 0.03  # share of the work after which its own pace is a better guide than history
 ELSEWHERE: Source = "durations.json"  # where an expectation is from that another machine measured
 HIDDEN = frozenset(["t", "time", "step_time"])
@@ -40,6 +44,7 @@ class WatchedJob(Struct):
     job: Job
     expected_s: float | None
     since: float = field(default_factory=time.monotonic)  # when its slot took it
+    is_elsewhere: bool = False  # True if another machine may execute it: a pid is nobody's here
     sees_start: bool = False  # True if a file says when its own process begins; until then it waits
     begun: float | None = None  # when its process was first seen
     waits_for: str = ""  # what is being imported meanwhile: `loading monai, 40 s`
@@ -52,6 +57,8 @@ class WatchedJob(Struct):
     memory_measured: float = 0.0
     memory: OwnMemory = field(default_factory=OwnMemory)
     stillness: Stillness = field(default_factory=Stillness)
+    usage: Usage | None = None  # as the machine that executes it has measured
+    heard: float = 0.0  # when that was new
 
     @property
     def elapsed_s(self) -> float:
@@ -83,7 +90,8 @@ class WatchedJob(Struct):
 
     def values(self) -> str:
         """Return the newest logged numbers, `epoch 12 · loss 0.412`, or what it waits for, or that it is stalled."""
-        if state := self.waits_for if self.is_waiting else stalled(self.stillness.still_s):
+        still_s = self.usage.still_s if self.usage else self.stillness.still_s
+        if state := self.silence or (self.waits_for if self.is_waiting else stalled(still_s)):
             return state
         logged = {**(self.followed.values if self.followed else {}), **(self.tail.values if self.tail else {})}
         ordered = [(name, logged[name]) for name in dict.fromkeys([*FIRST, *logged]) if name in {*logged} - HIDDEN][:8]
@@ -95,6 +103,7 @@ class WatchedJob(Struct):
         files = folder.job(self.job.id)
         while files.attempt(self.attempt + 1).started.exists():
             self.attempt += 1
+            self.usage, self.memory_mb = None, None
             self.memory, own = OwnMemory(inherited_mb=math.inf), files.attempt(self.attempt)
             self.stillness, self.tail = Stillness((own.log, own.events), self.stillness.after_s), EventTail(own.events)
             begun = read_json(own.started, Attempt)
@@ -107,14 +116,30 @@ class WatchedJob(Struct):
         now = time.monotonic()
         if self.tail.pid is not None and self.begun is None and self.sees_start:
             self.begun = now
-        if self.tail.pid is not None and now - self.memory_measured > MEMORY_EVERY_S:
+        if (self.is_elsewhere or self.tail.pid is not None) and now - self.memory_measured > MEMORY_EVERY_S:
             self.memory_measured = now
-            pids = tree(self.tail.pid)
-            self.memory_mb = self.memory.sample(pids) or None
-            self.stillness.sample(pids)
+            if self.is_elsewhere:
+                self._read_usage(files.attempt(self.attempt))
+            elif self.tail.pid is not None:
+                pids = tree(self.tail.pid)
+                self.memory_mb = self.memory.sample(pids) or None
+                self.stillness.sample(pids)
             with suppress(ResultError):
                 if self.followed:
                     self.followed.poll()
+
+    def _read_usage(self, files: AttemptFolder) -> None:
+        """Take over what the machine that executes the attempt has measured."""
+        if (usage := read_json(files.usage, Usage)) and usage != self.usage:
+            self.usage, self.heard = usage, time.monotonic()
+            self.slot = one_line(located(usage.node, other_host(usage.host)), LONGEST_SLOT)
+            self.memory_mb = usage.memory_mb or None
+
+    @property
+    def silence(self) -> str:
+        """Say for how long nothing was heard of the machine that executes it, or nothing if that is not long."""
+        silent_s = time.monotonic() - self.heard if self.usage else 0.0
+        return f"no word from its node for {duration(silent_s)}" if silent_s > SILENT_AFTER_S else ""
 
 
 def loading_in_words(loading: Loading | None) -> str:
@@ -131,6 +156,7 @@ class Watch(Struct):
     planned: Mapping[str, PlannedJob]  # by job id, in planned order
     workers: int
     sees_starts: bool = False  # True if the backend's jobs say when they begin; those with secrets never do
+    is_elsewhere: bool = False  # True if the backend may execute jobs on other machines
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """Outcomes of the jobs that have ended, by id; the session's thread adds to it."""
     running: dict[str, WatchedJob] = field(default_factory=dict)
@@ -148,7 +174,9 @@ class Watch(Struct):
         sees_start = self.sees_starts and not any(parameter.variable for parameter in job.declared)
         still, expected_s = Stillness(after_s=self.stalled_s), self._expected_s(job.id)
         readers = readers_of(self.registry.kinds[job.kind], self.registry.readers)
-        self.running[job.id] = WatchedJob(job, expected_s, sees_start=sees_start, stillness=still, readers=readers)
+        self.running[job.id] = WatchedJob(
+            job, expected_s, is_elsewhere=self.is_elsewhere, sees_start=sees_start, stillness=still, readers=readers
+        )
 
     def poll(self) -> list[WatchedJob]:
         """Forget the jobs that are done, poll the others and return them, the longest running first."""

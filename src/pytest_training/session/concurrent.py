@@ -1,24 +1,37 @@
-"""The run loop of a session that trains many jobs at once from one process: each in a thread that waits for its node.
+"""The run loop of a session that trains many jobs at once from one process: each in a thread that waits for its place.
 
 pytest runs items one after the other, in one thread, and so it stays: setup, the test's own lines, teardown and all
-reports. Only the training, which takes the time, has begun before the item does.
+reports. Only the training, which takes the time, has begun before the item does; where a test does anything before it
+trains (see `turns.py`), its job is trained in its turn, and the loop starts others meanwhile.
 """
 
+from __future__ import annotations
+
+import contextlib
 import queue
 import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from pytest_training.execution.backends.protocol import Backend, Rooms
-from pytest_training.execution.outcome import Status
+from pytest_training.errors import FROM_OTHERS
+from pytest_training.execution.attempt.environment import changes_since
+from pytest_training.execution.backends.protocol import Backend, Lease, Rooms
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import Slot, new_outcome, save_outcome
 from pytest_training.fixture import FIXTURE
-from pytest_training.jobs.model import PlannedJob
+from pytest_training.jobs.model import Job, PlannedJob
+from pytest_training.pytest_adapter import is_left_out, set_up_early, test_limit_of
 from pytest_training.session.items import IDLE_NODEID, IdleItem
 from pytest_training.session.running import RunningRun
-from pytest_training.session.training_job import AHEAD, SLOT, job_of
+from pytest_training.session.training_job import SLOT, TEST_LIMIT_S, TRAINER, job_of, limited_by_test
+from pytest_training.session.turns import Turn, turn_of
+
+LOOK_S = 1.0  # room may come without a word, as when a node is trusted again
 
 
 class ConcurrentItems:
@@ -27,74 +40,227 @@ class ConcurrentItems:
     def __init__(self, running: RunningRun, backend: Backend, rooms: Rooms) -> None:
         self.run, self.backend, self.rooms = running, backend, rooms
         self.slot: Slot = running.config.stash[SLOT]
-        self.ended: queue.SimpleQueue[pytest.Item | None] = queue.SimpleQueue()
-        rooms.tell = lambda: self.ended.put(None)
+        running.config.stash[TRAINER] = self.train
+        self.waiting: list[pytest.Item] = []  # tests with a job that have not begun, in the plan's order
+        self.late: dict[pytest.Item, str] = {}  # those to be trained in their own turn, with the reason
+        self.wanted = Counter[tuple[object, ...]]()  # of the others: what room each wants
+        self.unfinished = Counter[str]()  # by job: tests that have not ended
+        self.busy = set[str]()  # jobs that a test has begun
+        self.training = set[pytest.Item]()  # tests that a thread trains
+        self.trained: dict[pytest.Item, Future[Outcome]] = {}  # what was trained before the turn
+        self.due = deque[pytest.Item]()  # tests whose turn has come
+        self.events: queue.SimpleQueue[pytest.Item | None] = queue.SimpleQueue()  # a test trained, or there is room
+        self.turns: dict[tuple[object, str], Turn] = {}  # by test function
+        self.failed_fixtures = set[frozenset[str]]()  # sets of the session's of which one failed
+        self.places: list[Slot] = []  # slots that no thread uses; each takes part in a search once
+        self.numbers = 0  # of slots
+        self.ahead_s = 0.0  # seconds that the current test was trained before its turn
+        rooms.tell = lambda: self.events.put(None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run every item of the session."""
-        if session.testsfailed and not session.config.option.continue_on_collection_errors:
-            raise session.Interrupted(f"{session.testsfailed} errors during collection")
+        """Run every item of the session: first the ordinary tests, as pytest does, then each job that has ended."""
         between = IdleItem.from_parent(session, name="idle", nodeid=IDLE_NODEID)
         position = {each.job.id: index for index, each in enumerate(self.run.run.plan.jobs)}
-        waiting = sorted(session.items, key=lambda item: position.get(getattr(job_of(item), "id", ""), -1))
-        running: set[pytest.Item] = set()
-        while waiting or running:
-            self._start(waiting, running)
-            self.rooms.note_work(waiting=len(waiting), running=len(running))
-            if self.rooms.lost and not running:
-                raise session.Interrupted(self.rooms.lost)
-            if (item := self.ended.get()) is None:
-                continue
-            running.discard(item)
-            is_last = not waiting and not running
+        jobs = {item: job.id for item in session.items if (job := job_of(item)) is not None}
+        self.waiting = sorted(jobs, key=lambda item: position[jobs[item]])
+        self.unfinished.update(jobs.values())
+        self._prepare(between)
+        ordinary = [item for item in session.items if item not in jobs]
+        for item, following in zip(ordinary, [*ordinary[1:], between], strict=False):
+            self._start()
+            self._run(item, following)
+        for item in self._turns():
+            self.unfinished[job_id := jobs[item]] -= 1
             # Session fixtures stay; what is narrower is torn down, for nobody knows which item comes next.
-            session.config.hook.pytest_runtest_protocol(item=item, nextitem=None if is_last else between)
-            if session.shouldfail:
-                raise session.Failed(session.shouldfail)
-            if session.shouldstop:
-                raise session.Interrupted(session.shouldstop)
+            self._run(item, between if self.unfinished[job_id] or len(self.unfinished) > 1 else None)
+            if not self.unfinished[job_id]:
+                del self.unfinished[job_id]
+            self.busy.discard(job_id)
+            self.trained.pop(item, None)
         return True
 
-    def _start(self, waiting: list[pytest.Item], running: set[pytest.Item]) -> None:
-        unfinished = {job.id for item in (*waiting, *running) if (job := job_of(item)) is not None}
-        for item in list(waiting):
-            job = job_of(item)
-            if job is not None and not unfinished.isdisjoint(job.needs):
-                continue
-            planned: PlannedJob | None = item.callspec.params[FIXTURE] if job else None  # type: ignore[attr-defined]  # it has a job, so it has this
-            is_short = job is None or planned is None or planned.unchanged or job.problem or job.study
-            lease = None
-            if job is not None and not is_short:
-                if reason := self.rooms.unfit(job):
-                    outcome = new_outcome(job, seed=self.slot.seed, status=Status.FAILED, cause="system", reason=reason)
-                    item.stash[AHEAD] = save_outcome(self.slot.folder, outcome)
-                    is_short = True
-                elif (lease := self.rooms.try_lease(job)) is None:
-                    continue
-            waiting.remove(item)
-            running.add(item)
-            if is_short or planned is None:
-                self.ended.put(item)
-            else:
-                self.run.note_start(planned.job)
-                threading.Thread(target=self._train, args=(item, planned, lease), daemon=True).start()
+    def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
+        session, self.ahead_s = item.session, 0.0
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if why := session.shouldfail or session.shouldstop:
+            raise session.Interrupted(why)  # as xdist does: what runs is interrupted
 
-    def _train(self, item: pytest.Item, planned: PlannedJob, lease: Any) -> None:
+    def _prepare(self, between: pytest.Item) -> None:
+        """Set fixtures of the session up before the first job starts, and say which jobs cannot start early."""
+        prepared = {frozenset[str]()}
+        for item in self.waiting:
+            turn = self._turn(item)
+            if turn.reason:
+                self.late[item] = turn.reason
+                continue
+            self.wanted[_wanted(_planned(item).job)] += 1
+            if turn.fixtures not in prepared and not is_left_out(item):
+                prepared.add(turn.fixtures)
+                if not set_up_early(item, between):
+                    self.failed_fixtures.add(turn.fixtures)
+        # What narrower fixtures and ordinary tests change later is no concern of jobs that are trained meanwhile.
+        self.slot = replace(self.slot, changes=changes_since(self.slot.environment))
+        if len(self.late) > 1:
+            count, test, why = len(self.late), *next((item.nodeid, why) for item, why in self.late.items())
+            self.run.run.problems.append(f"{count} jobs are trained one after another, {test} because {why}")
+
+    def _turn(self, item: pytest.Item) -> Turn:
+        key = (item.parent, getattr(item, "originalname", item.name))
+        if key not in self.turns:
+            self.turns[key] = turn_of(item)
+        return self.turns[key]
+
+    def _turns(self) -> Iterator[pytest.Item]:
+        """Yield each test with a job when its turn has come."""
+        while self.waiting or self.training or self.due:
+            self._start()
+            while not self.events.empty():
+                self._await_event()
+            if not self.due and (item := next(filter(self._may_begin, self.late), None)) is not None:
+                self._begin(item)
+                self.due.append(item)
+            if self.due:
+                yield self.due.popleft()
+            elif self.rooms.lost and not self.training:
+                raise pytest.Session.Interrupted(self.rooms.lost)
+            else:
+                self._await_event()
+
+    def _may_begin(self, item: pytest.Item) -> bool:
+        job = _planned(item).job
+        return job.id not in self.busy and not any(each in self.unfinished for each in job.needs)
+
+    def _begin(self, item: pytest.Item) -> None:
+        job = _planned(item).job
+        self.waiting.remove(item)
+        self.busy.add(job.id)
+        if self.late.pop(item, None) is None:
+            self.wanted -= Counter((_wanted(job),))  # drops a kind of room that no test waits for
+
+    def _await_event(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            if (item := self.events.get(timeout=LOOK_S)) is not None:
+                self.training.discard(item)
+                if item in self.trained:
+                    self.due.append(item)
+
+    def _start(self) -> None:
+        """Start every job for which there is room."""
+        self.rooms.note_work(waiting=len(self.waiting), running=len(self.training))
+        full = set[tuple[object, ...]]()  # what was wanted in vain
+        for item in list(self.waiting):
+            if self.wanted.keys() <= full:
+                break
+            job, wanted = (planned := _planned(item)).job, _wanted(planned.job)
+            if item in self.late or wanted in full or not self._may_begin(item):
+                continue
+            if self._is_short(item):
+                self._begin(item)
+                self.due.append(item)
+            elif (lease := self._lease(item)) is not None:
+                self._begin(item)
+                item.stash[TEST_LIMIT_S] = test_limit_of(item) or 0.0
+                self.run.note_start(job)
+                self.trained[item] = self._train_at(lease, item, limited_by_test(item, planned), self.slot)
+            elif item in self.waiting:
+                full.add(wanted)
+
+    def _is_short(self, item: pytest.Item) -> bool:
+        """Return True if a test needs no place."""
+        planned = _planned(item)
+        return (
+            not _needs_place(planned)
+            or self._turn(item).fixtures in self.failed_fixtures
+            or is_left_out(item)
+            or self.slot.leave_out(planned) is not None
+        )
+
+    def _lease(self, item: pytest.Item) -> Lease | None:
+        """Return room for a job, or None; a job that can never have any has ended."""
+        job = _planned(item).job
+        if (lease := self.rooms.try_lease(job)) is None and (reason := self.rooms.unfit(job)):
+            self._begin(item)
+            self.trained[item] = Future()
+            self.trained[item].set_result(self._refuse(job, reason))
+            self.due.append(item)
+        return lease
+
+    def _refuse(self, job: Job, reason: str) -> Outcome:
+        fields = {"status": Status.FAILED, "cause": "system", "reason": reason}
+        outcome = new_outcome(job, seed=self.slot.seed, slot=self.slot.name, **fields)
+        return save_outcome(self.slot.folder, outcome)
+
+    def _train_at(self, lease: Lease, item: pytest.Item, planned: PlannedJob, slot: Slot) -> Future[Outcome]:
+        if not self.places:
+            self.numbers += 1
+            self.places.append(replace(self.slot, number=self.numbers, searches={}))
+        place, future = self.places.pop(), Future[Outcome]()
+        place = replace(place, name=lease.name, changes=slot.changes)
+
+        def train() -> None:
+            try:
+                future.set_result(self._trained(place, lease, planned))
+            except BaseException as error:  # noqa: BLE001  (raised again where the test runs)
+                future.set_exception(error)
+            finally:
+                self.rooms.release(lease)
+                self.places.append(place)
+                self.events.put(item)
+
+        self.training.add(item)
+        threading.Thread(target=train, name=f"training {planned.job.id}", daemon=True).start()
+        return future
+
+    def _trained(self, place: Slot, lease: Lease, planned: PlannedJob) -> Outcome:
         try:
-            slot = replace(self.slot, name=lease.node.name, launcher=self.backend.launcher_at(lease))
-            item.stash[AHEAD] = slot.train(planned)
-        except BaseException as error:  # noqa: BLE001  (raised again where the item runs)
-            item.stash[AHEAD] = error
-        finally:
-            self.ended.put(item)
+            launcher = self.backend.launcher_at(lease)
+        except FROM_OTHERS as error:  # a backend from outside may raise anything: it fails this job alone
+            why = f"backend {self.backend.name!r} cannot execute it: {type(error).__name__}: {error}"
+            return self._refuse(planned.job, why)
+        return replace(place, launcher=launcher).train(planned)
+
+    def train(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
+        """Return what the job of the current test came to; train it now if that was not done before."""
+        __tracebackhide__ = True
+        self.ahead_s = 0.0
+        if (trained := self.trained.pop(item, None)) is not None:
+            outcome = trained.result()
+            self.ahead_s = outcome.wall_s
+            return outcome
+        return self._train_now(item, planned) if _needs_place(planned) else self.slot.train(planned)
+
+    def _train_now(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
+        while (lease := self.rooms.try_lease(planned.job)) is None:
+            if reason := self.rooms.unfit(planned.job):
+                return self._refuse(planned.job, reason)
+            if self.rooms.lost:
+                raise item.session.Interrupted(self.rooms.lost)
+            self._await_event()
+        changes = changes_since(self.slot.environment)  # this test's fixtures count
+        future = self._train_at(lease, item, planned, replace(self.slot, changes=changes))
+        while item in self.training:
+            self._start()
+            self._await_event()
+        return future.result()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:  # noqa: ARG002  (pytest's)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
         """Give the report the time that the training took."""
         report = yield
-        job = job_of(item)
-        outcome = self.run.outcomes.by_node.get(item.nodeid)
-        if report.when == "call" and job is not None and outcome is not None:
-            report.duration = outcome.wall_s
+        if call.when == "call":
+            report.duration += self.ahead_s
         return report
+
+
+def _planned(item: pytest.Item) -> PlannedJob:
+    planned: PlannedJob = item.callspec.params[FIXTURE]  # type: ignore[attr-defined]  # it has a job, so it has this
+    return planned
+
+
+def _needs_place(planned: PlannedJob) -> bool:
+    return not (planned.unchanged or planned.job.problem or planned.job.study)
+
+
+def _wanted(job: Job) -> tuple[object, ...]:
+    return job.cpus, job.gpus, job.limits.get("memory")

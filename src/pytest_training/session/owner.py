@@ -15,7 +15,7 @@ from pytest_training.errors import DeclarationError
 from pytest_training.jobs import discovery, loading, model
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.planning.description import describe_plan
-from pytest_training.planning.steps import FINISH, PREPARE, Draft, advance, load
+from pytest_training.planning.steps import FINISH, PREPARE, Draft, Request, advance, load
 from pytest_training.pytest_adapter import drop_entries_without_line, release_workers
 from pytest_training.session import arguments
 from pytest_training.session.hooks import call_before_training
@@ -24,6 +24,7 @@ from pytest_training.session.scheduler import Distribution, PlannedScheduling, c
 from pytest_training.session.training_job import job_of
 
 if TYPE_CHECKING:
+    from pytest_training.execution.backends.protocol import Backend
     from pytest_training.session.running import RunningRun
 
 
@@ -33,14 +34,13 @@ class Owner(Collector):
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config, options.folder_of(config, "reports"))
         self.distribution = Distribution(config)
-        if config.option.training_cluster or config.getini("training_cluster"):
-            self.distribution.is_held_back = False  # one process, many nodes: xdist's workers would only wait
         self.draft: Draft | None = None  # the plan, as far as it is made
         self.jobs: Sequence[model.Job] = ()  # the jobs that the command line names by their files, or all
         self.mistake: Exception | None = None
         self.selected: tuple[str, ...] = ()  # the tests of the run, by the ids with which they were collected
         self.run: RunningRun | None = None
         self.problems: list[str] = []  # sentences about what could not be collected
+        self.place = ""  # what a dry run would start
         self.nothing_left = False  # True if every selected job of the resumed run has passed
         self.collected: list[pytest.Item] = []  # all tests, before any is deselected
         self.is_selected = False
@@ -51,6 +51,7 @@ class Owner(Collector):
         """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
         if self.draft is None and self.mistake is None:
             try:
+                option_values.refuse_beside_cluster(self.config, distribution=self.distribution.mode)
                 request, is_dry = option_values.read_options(self.config), self.config.option.collectonly
                 draft = Draft(request=request, is_dry=is_dry, problems=tuple(remarks(self.config)))
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
@@ -130,10 +131,7 @@ class Owner(Collector):
         self.config.add_cleanup(backend.close)
         ids = tuple(dict.fromkeys(job.id for job in items.values()))
         try:
-            opening = option_values.read_opening(self.config, most=len(items), project=request.project)
-            capacity = backend.open(opening)
-            most = min(len(items), capacity or len(items)) if pure else len(session.items)
-            workers = most if opening.where else self.distribution.settle(items=most, pure=pure)
+            workers = self._open(backend, request, jobs=len(ids), items=len(session.items), pure=pure)
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
@@ -148,6 +146,7 @@ class Owner(Collector):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
             session.items.sort(key=lambda item: position[items[item].id] if item in items else -1)
         if self.config.option.collectonly or _ends_here(session):
+            self.place = backend.place()
             return
         from pytest_training.session.running import RunningRun  # noqa: PLC0415  (a dry run does without)
 
@@ -159,6 +158,14 @@ class Owner(Collector):
             from pytest_training.session.concurrent import ConcurrentItems  # noqa: PLC0415  (few runs need it)
 
             self.config.pluginmanager.register(ConcurrentItems(self.run, backend, backend.rooms), "training-loop")
+
+    def _open(self, backend: Backend, request: Request, *, jobs: int, items: int, pure: bool) -> int:
+        """Have the backend reach what it needs; return the number of slots."""
+        capacity = backend.open(option_values.read_opening(self.config, request, most=jobs))
+        if backend.has_rooms:
+            self.distribution.is_held_back = False  # one process, many nodes: xdist's workers would only wait
+            return min(jobs, capacity or jobs)
+        return self.distribution.settle(items=min(items, capacity or items) if pure else items, pure=pure)
 
     def _note_unknown(self, session: pytest.Session) -> None:
         """Note what the selection names that does not exist."""
@@ -234,7 +241,7 @@ class Owner(Collector):
         if self.config.option.collectonly and self.config.option.verbose >= 0 and draft.plan.jobs:
             terminalreporter.ensure_newline()
             terminalreporter.section("training plan", "-")
-            for line in describe_plan(draft.plan, draft.request.limits):
+            for line in (*describe_plan(draft.plan, draft.request.limits), *filter(None, [self.place])):
                 terminalreporter.write_line(line)
         for problem in (*draft.problems, *draft.history_problems):
             terminalreporter.write_line(f"warning: {problem}", yellow=True)

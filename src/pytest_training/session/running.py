@@ -15,19 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 import pytest
 from msgspec.structs import replace
 
 from pytest_training import pytest_adapter
 from pytest_training.atomic import write_atomically
-from pytest_training.errors import FROM_OTHERS
+from pytest_training.errors import FROM_OTHERS, DeclarationError
 from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.model import Job, Plan
+from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
@@ -74,7 +73,8 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         pytest_adapter.use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         settings = replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
-        begun = _begun(config, plan, jobs, settings.resumed)
+        arguments, nodes = config.invocation_params.args, {nodeid: job.id for nodeid, job in jobs.items()}
+        begun = BegunRun.now(plan.run_id, arguments, nodes, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, reports), contextlib.ExitStack() as failed:
             remove_folder = failed.callback(make_run_folder(folder, options.reports))
@@ -82,9 +82,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             run = replace(run, provenance=provenance(options.project, plan.imports))
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(begun, indent=1))
-            connection = backend.start(
-                BackendRun(folder=folder, imports=plan.imports, seed=plan.seed, report_problem=run.problems.append)
-            )
+            connection = backend.start(_backend_run(config, run))
             context = SlotContext(
                 reports=str(reports),
                 run_id=plan.run_id,
@@ -220,6 +218,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             seed=plan.seed,
             smoke=plan.smoke,
             workers=plan.workers,
+            place=self.backend.place(),
             exit_code=int(exit_status),
             arguments=tuple(map(str, self.config.invocation_params.args)),
             folder=folder.path.relative_to(folder.reports).as_posix(),
@@ -269,22 +268,13 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         self.backend.close()
         if self.is_over and self.run.record is None:
             self.remove_folder()
-        log = self.run.folder.server_log
-        if log.exists() and not log.stat().st_size:
+        if (log := self.run.folder.server_log).exists() and not log.stat().st_size:
             log.unlink()
 
 
-def _begun(config: pytest.Config, plan: Plan, jobs: Mapping[str, Job], resumed: tuple[str, ...]) -> BegunRun:
-    process = psutil.Process()
-    return BegunRun(
-        run_id=plan.run_id,
-        started=utc_now(),
-        pid=process.pid,
-        pid_started=process.create_time(),
-        arguments=tuple(map(str, config.invocation_params.args)),
-        nodes={nodeid: job.id for nodeid, job in jobs.items()},
-        resumed=resumed,
-    )
+def _backend_run(config: pytest.Config, run: TrainingRun) -> BackendRun:
+    say, note = pytest_adapter.line_writer(config), run.problems.append
+    return BackendRun(folder=run.folder, imports=run.plan.imports, seed=run.plan.seed, report_problem=note, say=say)
 
 
 @contextlib.contextmanager
@@ -295,5 +285,7 @@ def _starting(backend: str, reports: Path) -> Iterator[None]:
     except OSError as error:
         problem = f"cannot write reports to {reports}: {error.strerror}; --training-reports DIR takes another folder"
         raise pytest.UsageError(problem) from None
+    except DeclarationError as error:
+        raise pytest.UsageError(str(error)) from None
     except FROM_OTHERS as error:  # a backend from outside may raise anything
         raise pytest.UsageError(f"backend {backend!r} cannot start: {type(error).__name__}: {error}") from None

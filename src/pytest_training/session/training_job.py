@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_folder
 
 SLOT = pytest.StashKey[Slot]()  # on config: the slot of this process, once the run has begun
-AHEAD: pytest.StashKey[Outcome | BaseException] = pytest.StashKey()
-"""On an item: what its job came to before the item's turn."""
+Trainer = Callable[[pytest.Item, PlannedJob], Outcome]
+TRAINER = pytest.StashKey[Trainer]()  # on config: what trains in the place of the slot
 TEST_LIMIT_S = pytest.StashKey[float]()  # on an item: the time limit that pytest-timeout has for it
 
 
@@ -82,27 +83,18 @@ class TrainingJob(msgspec.Struct):
     def train(self) -> Outcome:
         """Train the job, with its retries, and return its outcome; `check` raises its failure."""
         __tracebackhide__ = True
-        limit_s, own_s = self.item.stash.get(TEST_LIMIT_S, None), self.job.limits.get("timeout", math.inf)
-        planned = self.planned
-        if limit_s and limit_s < own_s:  # the test's time limit is the shorter one
-            limited = msgspec.structs.replace(self.job, limits={**self.job.limits, "timeout": limit_s})
-            planned = msgspec.structs.replace(planned, job=limited)
-        self.outcome = self.slot.leave_out(self.planned) or self._with_cards(self._ahead() or self.slot.train(planned))
+        self.outcome = self.slot.leave_out(self.planned) or self._with_cards(self._trained())
         if self.outcome.status in {Status.SKIPPED, Status.NOT_RUN}:
             pytest.skip(self.outcome.reason)
         if self.outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt(self.outcome.reason)
         return self.outcome
 
-    def _ahead(self) -> Outcome | None:
-        """Return what the job came to before the item's turn, once."""
-        ahead = self.item.stash.get(AHEAD, None)
-        if ahead is None:
-            return None
-        del self.item.stash[AHEAD]
-        if isinstance(ahead, BaseException):
-            raise ahead
-        return ahead
+    def _trained(self) -> Outcome:
+        __tracebackhide__ = True
+        planned = limited_by_test(self.item, self.planned)
+        trainer = self.item.config.stash.get(TRAINER, None)
+        return trainer(self.item, planned) if trainer else self.slot.train(planned)
 
     def _with_cards(self, outcome: Outcome) -> Outcome:
         """Write the job's cards, if it has more to say than metrics."""
@@ -135,6 +127,15 @@ class TrainingJob(msgspec.Struct):
         if self.outcome.optional:
             pytest.xfail(text)
         pytest.fail(text, pytrace=False)
+
+
+def limited_by_test(item: pytest.Item, planned: PlannedJob) -> PlannedJob:
+    """Return the job with the time limit of its test, if that is the shorter one."""
+    limit_s, own_s = item.stash.get(TEST_LIMIT_S, None), planned.job.limits.get("timeout", math.inf)
+    if not limit_s or limit_s >= own_s:
+        return planned
+    limited = msgspec.structs.replace(planned.job, limits={**planned.job.limits, "timeout": limit_s})
+    return msgspec.structs.replace(planned, job=limited)
 
 
 def job_of(item: pytest.Item) -> Job | None:

@@ -56,6 +56,11 @@ def session_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if _may_have(name, value)}
 
 
+def inherited_environment() -> dict[str, str]:
+    """Return the variables of this process without pytest's own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+
 def changes_since(before: Mapping[str, str]) -> dict[str, str | None]:
     """Return the variables that have changed since then; None for one that is gone."""
     now = dict(os.environ)

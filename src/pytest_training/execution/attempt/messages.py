@@ -15,6 +15,24 @@ from pytest_training.limits.tree import Stillness
 NO_RESULT = 74  # exit status (EX_IOERR) of a job's process that could not write result.json
 
 
+class Place(Value, frozen=True, kw_only=True):
+    """Where an attempt is executed, if its slot did not know before."""
+
+    node: str
+    host: str
+    threads: int
+    cards: dict[str, str] = {}  # the GPUs that are its own: what each is on the host, by its id
+
+
+class Usage(Place, frozen=True, kw_only=True):
+    """The content of usage.json: what a running attempt uses, as the machine that executes it measures."""
+
+    pid: int  # of a process on that host
+    memory_mb: float
+    still_s: float  # seconds for which it has been stalled, 0 if it is not
+    at: float  # by that host's clock, in seconds since 1970
+
+
 class AttemptRequest(Value, frozen=True, kw_only=True):
     """All that a process needs to execute a job once."""
 
@@ -32,6 +50,7 @@ class AttemptRequest(Value, frozen=True, kw_only=True):
     environment: dict[str, str | None] = {}  # what the slot has changed since the backend's start; None if gone
     limits: tuple[LimitReference, ...] = ()  # those of the job's limits that are not the plugin's own
     may_be_pruned: bool = False  # True if a file in its folder ends it
+    place: Place | None = None  # where it is executed, if that writes what it uses: another machine cannot look
 
     @property
     def is_examined(self) -> bool:
@@ -96,14 +115,6 @@ class Lost(Value, frozen=True, kw_only=True):
 
     cause: LostCause
     reason: str  # one sentence
-
-
-class Place(Value, frozen=True, kw_only=True):
-    """Where an attempt was executed, if its slot did not know before."""
-
-    node: str
-    host: str
-    threads: int
 
 
 class Reply(Value, frozen=True, kw_only=True):

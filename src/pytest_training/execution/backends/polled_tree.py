@@ -26,7 +26,7 @@ def start_process(request: messages.AttemptRequest) -> psutil.Popen:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env=dict(os.environ) | own,
+            env=environment.inherited_environment() | own,
             start_new_session=True,
         )
     # By a pipe, which then stays open as lifeline: a request may hold secrets, which no file may.

@@ -19,16 +19,20 @@ class BackendRun(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...]  # modules that the selected jobs import, to be loaded once for all of them
     seed: int
     report_problem: Callable[[str], None]  # adds a sentence to the run's reports
+    say: Callable[[str], None] = lambda _: None  # writes a line on the terminal, for a start that takes long
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """What a backend may need before the plan is made."""
 
     where: str = ""  # what stands after `--training-cluster`
+    source: str = "--training-cluster"  # the option or setting that says so
     most: int | None = None  # the most attempts at once that the user and the jobs allow; None if neither says
     wait_s: float = 600.0  # for the first node
     silence_s: float = 30.0  # a node that was not heard of for so long is given up
     project: str = "."
+    reports: str = "."
+    forks: bool = True  # False if the user wants a fresh interpreter for each attempt
     is_dry: bool = False  # True if nothing may be started
 
 
@@ -55,14 +59,27 @@ class Launcher(Protocol):
         ...
 
 
+class Lease(Protocol):
+    """Room that was taken for one attempt."""
+
+    @property
+    def name(self) -> str:
+        """What the slot is called that executes the attempt."""
+        ...
+
+
 class Rooms(Protocol):
     """The places of a backend that executes many attempts at once for the one process that owns the run."""
 
     lost: str  # why no attempt can be executed any more; empty while some can
     tell: Callable[[], None]  # what it calls, in any thread, when there may be room again
 
-    def try_lease(self, job: Job) -> Any | None:
+    def try_lease(self, job: Job) -> Lease | None:
         """Take room for a job's first attempt, or return None if there is none now."""
+        ...
+
+    def release(self, lease: Any) -> None:
+        """Give room back, unless that was done before: a job may be refused before its first attempt."""
         ...
 
     def unfit(self, job: Job) -> str | None:
@@ -98,7 +115,9 @@ class Backend(Protocol):
     name: str  # what `training_start` calls it
     capacity: int | None = None  # the most attempts that it executes at once; None if the number of slots decides
 
-    rooms: Rooms | None = None  # set by `start` if one process has many attempts executed at once, without xdist
+    is_elsewhere: bool = False  # True if other machines may execute attempts: their pids are not looked up here
+    has_rooms: bool = False  # True if one process has many attempts executed at once, without xdist
+    rooms: Rooms | None = None  # set by `start` then
 
     def open(self, opening: Opening) -> int | None:  # noqa: ARG002  (for those that need it)
         """Reach what it executes attempts on, before the plan; return the most attempts that it executes at once."""
@@ -107,6 +126,10 @@ class Backend(Protocol):
     def start(self, run: BackendRun) -> Any:  # noqa: ARG002  (for those that need it)
         """Start, in the owner's process; return what the slots need, as a JSON value."""
         return None
+
+    def place(self) -> str:
+        """Say where the run executes its attempts, or in a dry run would; nothing if that is this session's machine."""
+        return ""
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:
         """Return the launcher of a slot, in that slot's process; `connection` is what `start` has returned."""

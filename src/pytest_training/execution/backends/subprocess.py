@@ -3,24 +3,38 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from pytest_training import atomic, errors, places
-from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Place, Reply
+from pytest_training.execution.attempt.usage import usage_writer
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Seat
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.gpus import VISIBLE, Cards
+from pytest_training.execution.gpus import VISIBLE, cards_for
 from pytest_training.limits import LIMITS
 from pytest_training.limits.ladder import Ladder
 from pytest_training.limits.protocol import Ending
+from pytest_training.machine import visible_gpus
 
 GENTLY, AT_ONCE = "gently", "at once"  # how attempts must end; see `RunFolder.interrupted`
 POLL_S = 0.05
 INTERRUPTED = Reply(ending=Ending(ended_by="interrupted"))  # of an attempt that never began
+
+
+def with_cards(request: AttemptRequest, cards: Iterable[str] = ()) -> AttemptRequest:
+    """Return the request of an attempt that sees these cards and no other."""
+    environment = request.environment | {VISIBLE: ",".join(cards)}
+    return msgspec.structs.replace(request, environment=environment)
+
+
+def still_held(place: Place) -> Reply:
+    """Return the reply for an attempt whose cards another one has, which was given up and has not ended."""
+    cards = f"GPU {', '.join(place.cards)} of {place.host}"
+    return Reply(lost=Lost(cause="worker died", reason=f"{cards} is still in use by an attempt that was given up"))
 
 
 class Subprocess(Backend):
@@ -52,20 +66,20 @@ class SubprocessLauncher:
 
     def launch(self, request: AttemptRequest) -> Reply:
         """Execute an attempt as soon as it has its GPUs; they are its alone until it has ended."""
+        place, held = request.place, None
         if not request.job.gpus:
-            return self._execute(request)
-        cards, held = Cards(self.seat.folder.gpus if self.seat else None), None
+            return self._execute(with_cards(request) if place and visible_gpus() else request)
+        cards = cards_for(place, self.seat.folder if self.seat else None)
         try:
-            held = cards.wait(request.job.gpus, lambda: not self._order())
+            held = cards.take(request.job.gpus) if place else cards.wait(request.job.gpus, lambda: not self._order())
         except errors.DeclarationError as error:
             return Reply(refused=f"{error}")
         except KeyboardInterrupt:
             pass
         if held is None:
-            return INTERRUPTED
+            return still_held(place) if place else INTERRUPTED
         with contextlib.closing(held):
-            environment = request.environment | {VISIBLE: ",".join(held.cards)}
-            return self._execute(msgspec.structs.replace(request, environment=environment))
+            return self._execute(with_cards(request, held.cards))
 
     def _execute(self, request: AttemptRequest) -> Reply:
         """Start, watch the limits, end the tree."""
@@ -77,7 +91,8 @@ class SubprocessLauncher:
         tree = PolledTree(process.pid, process=process, stillness=request.stillness)
         limits, grace_s = self.seat.limits if self.seat else LIMITS, request.settings.grace_s
         most, sign = request.job.limits, request.sign
-        ladder = Ladder(tree=tree, limits=limits, most=most, grace_s=grace_s, sign=sign)
+        note = usage_writer(request)
+        ladder = Ladder(tree=tree, limits=limits, most=most, grace_s=grace_s, note=note, sign=sign)
         answers: list[Callable[[], None]] = [ladder.end_now, partial(ladder.end, "interrupted")]
         exit_code = None
         while exit_code is None:

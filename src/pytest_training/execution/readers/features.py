@@ -6,7 +6,7 @@ from functools import lru_cache
 from msgspec import Struct, field
 
 from pytest_training.execution.readers.line import Number
-from pytest_training.execution.readers.names import SPLITS, WORDS, estimator_in, is_measured
+from pytest_training.execution.readers.names import WORDS, estimator_in, is_measured
 
 LONGEST_ROW, MOST_ROWS, FEWEST_SORTED = 120, 50, 4
 _HEADING = re.compile(
@@ -18,7 +18,8 @@ _ROW = re.compile(
     re.IGNORECASE,
 )
 _NEVER_NEGATIVE = re.compile(r"acc|accuracy|precision|recall|f\d|auc|iou|dice", re.IGNORECASE)
-_OTHER = WORDS["settings"] | WORDS["settings_in_files"] | WORDS["counters_in_files"] | SPLITS | {"intercept", "slope"}
+_NO_FEATURES = ("swept", "settings", "settings_in_files", "counters_in_files", "splits")
+_OTHER = frozenset(["intercept", "slope"]).union(*(WORDS[key] for key in _NO_FEATURES))
 Finals = dict[str, tuple[Number, int]]
 
 
@@ -52,7 +53,7 @@ class FeatureList(Struct):
             return True
         sizes, names = [abs(number) for _, number in self.rows], [name for name, _ in self.rows]
         is_sorted = len(sizes) >= FEWEST_SORTED and sizes == sorted(sizes, reverse=True)
-        kinds = [*map(_kind, names)]
+        kinds = [*map(kind_of, names)]
         measured, features = kinds.count("measurement"), kinds.count("feature")
         if not features or len({*names}) < len(names):  # the same names again are those of another epoch
             return self.has_heading and not self.sign
@@ -75,7 +76,7 @@ class FeatureList(Struct):
 
 
 @lru_cache(maxsize=1024)
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
     """Return what a name is of: a measurement, a feature, or something else: a setting, a time, an estimator."""
     if is_measured(name):
         return "measurement"

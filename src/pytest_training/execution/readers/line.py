@@ -16,6 +16,7 @@ from pytest_training.execution.readers.names import (
     NOT_WHOLE,
     SHARE,
     SPLIT,
+    WORDS,
     is_measured,
     joined,
     without_sentence,
@@ -24,6 +25,7 @@ from pytest_training.execution.readers.names import (
 
 MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD = 7, 200, 40, 40
 BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
+_WIDE = BOXES | {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}  # a wide colon is a colon
 _FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
 BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[\d.?][^,\]=]*(?:it|s|B|/s)\b)?")  # of tqdm
 _OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
@@ -84,7 +86,9 @@ _FUNCTION = re.compile(r"(?:[Tt]ensor|[Aa]rray|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s
 _SIGN = re.compile(
     r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis(?:\s+now)?\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$"
 )
-_BOUNDARY = re.compile(r"(?P<soft>\t)|[;,|:=\[\]{}!?]|(?<=\w{5})\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]")
+_BOUNDARY = re.compile(
+    r"(?P<soft>\t)|(?<=\w)=[^\W\d]\w*\s+(?=\w)|[;,|:=\[\]{}!?]|(?<=\w{5})\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]"
+)
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
 _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)  # which is it?
 _EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)  # `Error during upload: 503`
@@ -140,7 +144,7 @@ class _Key(NamedTuple):
 def clean(text: str) -> str:
     """Return a line without times, places, progress bars and settings."""
     if not text.isascii():
-        text = text.translate(BOXES)
+        text = text.translate(_WIDE)
     if (level := _LEVEL.search(text)) and level.start() < _LONGEST_PREFIX and not is_measured(text[: level.start()]):
         text = text[level.end() :]
     lower = text.lower()
@@ -209,7 +213,8 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
         if value is not None and name:
             name = f"{split}_{name}" if split and not key.has_split else name
             measured.setdefault(label + name, []).append((value, value if mean is None else mean))
-        if key.split and (" " in key.text or (key.sign == ":" and number.isdigit())):
+        is_time = not WORDS["settings"].isdisjoint(key.words)  # `eval time: 0.1`
+        if key.split and not is_time and (" " in key.text or (key.sign == ":" and number.isdigit())):
             split = key.split  # `Train: 3 [50/100]  Loss: 0.3`, not `val_loss: 0.3`
     takes_mean = any(means) and (len(means) > 1 or "[" in text)
     finals = {name: {pair[takes_mean] for pair in pairs} for name, pairs in measured.items()}

@@ -20,24 +20,32 @@ ANY = {key: f"(?:{'|'.join(words.split())})" for key, words in _LISTS.items()}
 _MEASURED, _IN_FILES = re.compile(ANY["measurements"]), re.compile(ANY["measurements_in_files"])
 _ESTIMATOR = re.compile(ANY["estimators"], re.IGNORECASE)
 SPLITS = WORDS["splits"]
+_NO_TAGS = SPLITS | WORDS["activities"] | WORDS["titles"] | WORDS["settings"] | {"info", "warning", "error", "debug"}
 NOT_WHOLE = re.compile(rf"(?:.*_)?{ANY['counts_if_whole']}s?")
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")  # may be 141/200
 _COUNTED = re.compile(r"top|k|rouge|bleu|hits?|precision|recall|f|acc|ndcg|map|ap|r")  # `top 5`, `recall at 20`
-SPLIT = re.compile(rf"(?<![^\W_]){ANY['splits']}(?![^\W\d_])", re.IGNORECASE)
+SPLIT = re.compile(rf"(?<![^\W_])(?<!scikit[\W_]){ANY['splits']}(?![^\W\d_])", re.IGNORECASE)
 TITLE = re.compile(
     rf"(?P<frame>[\W_]*)(?:final\s+)?(?P<split>{ANY['splits']})\b(?P<words>(?:\W+{ANY['titles']})*)(?P<end>[\W_]*)",
     re.IGNORECASE,
 )  # a line that says of which split the numbers below it are
 _BEGIN = re.compile(
-    r"[\W_]*(?:model\s*[:=]\s*)?(?P<name>[^\W\d][\w .+()-]{1,40}?)\s*"
-    r"(?:(?P<colon>:)(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
+    r"[\W_]*(?:model\s*[:=]\s*)?(?P<name>[^\W\d](?:[\w .+()-]|\b=\b){1,40}?)\s*"
+    r"(?:(?P<colon>[:|])(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
 )  # the begin of a line, which may be the name of a class or of an estimator
+_TAG = re.compile(r"\s*\[([^\W\d]\w{2,40})\]\s+(?=\S)")  # at the begin of a line
+CASE = re.compile(rf"(?:{ANY['swept']})_[\d.]+(?:e[+-]?\d+)?_", re.IGNORECASE)
+"""The begin of a name that says for which value of a setting its number is."""
+_CASE = re.compile(rf"[^\w(\[]*({ANY['swept']})\s*=\s*([\d.]+(?:e[+-]?\d+)?)\s*[,:;|]", re.IGNORECASE)
 _ASSIGNED = re.compile(r"\w=[\w'\"\[(]")
+_DIGIT = re.compile(r"\d")
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?", re.IGNORECASE)
 _ENDED = re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
-_SCALED = re.compile(r"_scale|scale_|loss scale|expected(?!.calib)", re.IGNORECASE)
+_SCALED = re.compile(
+    r"_scale|scale_|loss scale|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)", re.IGNORECASE
+)
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 _COUNTING = """
 epoch epochs ep; step global_step trainer/global_step timestep num_timesteps total_timesteps time/total_timesteps;
@@ -60,7 +68,7 @@ class Row(NamedTuple):
 
 
 def _plain(text: str) -> str:
-    text = re.sub(r"[rR](?:²|\^2)", "r2", text.replace("'s", " "))
+    text = re.sub(r"[rR](?:²|\^2)", "r2", text.replace("'s", " ").replace("scikit learn", "scikit_learn"))
     return re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])|(?<=\w)-(?=\w)", "_", text)
 
 
@@ -114,13 +122,20 @@ def without_sentence(text: str) -> str:
     return " ".join([*kept, estimator, after]).strip()
 
 
-def label_of(line: str) -> str:
-    """Return the name of the class or estimator with which a line begins, or nothing."""
+def label_of(line: str, *, has_tags: bool, has_cases: bool) -> str:
+    """Return the name of the class, the estimator or the case with which a line begins, or nothing."""
+    if has_tags and (tag := _TAG.match(line)):
+        return "" if tag[1].lower() in _NO_TAGS else tag[1].lower()
+    if has_cases and (case := _CASE.match(line)):
+        return f"{case[1]}_{case[2]}".lower()
     begin = _BEGIN.match(line)
     if begin is None or is_measured(begin["name"]) or SPLIT.search(begin["name"]) or _COUNTER.search(begin["name"]):
         return ""
-    words = [word for word in words_of(begin["name"]) if word not in WORDS["activities"]]
-    return "_".join(words) if begin["colon"] and is_measured(begin["next"]) else estimator_in(begin["name"])
+    name, _, setting = begin["name"].partition("(")
+    words = [word for word in words_of(name) if word not in WORDS["activities"]]
+    if not (words and begin["colon"] and is_measured(begin["next"])) or not WORDS["settings"].isdisjoint(words):
+        return estimator_in(begin["name"])
+    return "_".join((*words, *(re.findall(r"\w+(?:\.\d+)?", setting.lower())[:3] if _DIGIT.search(setting) else ())))
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from math import isfinite
 from pathlib import Path
@@ -12,20 +12,21 @@ from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
-from pytest_training.execution.readers.features import FeatureList
+from pytest_training.execution.readers.features import FeatureList, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
-from pytest_training.execution.readers.names import SPLIT, TITLE, is_measured, words_of
+from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
 
-LONGEST_LINE, LONGEST_TITLE, MOST_NAMES = 4_000, 200, 500
+LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, FEWEST_TEXTS = 4_000, 200, 500, 30, 3
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
 _BACK = re.compile("\b+")
 _COUNT = re.compile(r"[\d/.,:;%-]+")
 _DIGIT = re.compile(r"\d")
+_LIST = re.compile(r"\[[\d.,\s]+\]")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
 _OF_SPLIT = re.compile(r".*\{|(?:train|test|val(?:id(?:ation)?)?|dev|eval|holdout)\W*$", re.IGNORECASE)
@@ -86,7 +87,7 @@ class Printed(Struct):
         return line
 
     def _read(self, text: str) -> Line:
-        line = self._row(BAR.sub(";", text).translate(BOXES)) if self._heads else None
+        line = self._row(_LIST.sub("…", BAR.sub(";", text)).translate(BOXES)) if self._heads else None
         if line is None:
             self._heads = ()
             text = clean(text) if _DIGIT.search(text) else text
@@ -108,7 +109,10 @@ class Printed(Struct):
         """Take a line without numbers as the head of a table, or as a title."""
         cells, title = _cells(text), TITLE.fullmatch(text)
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
-        if is_head and {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}:
+        is_of_splits = len(_splits(cells)) > 1 and len(cells) - len(_splits(cells)) < 2
+        is_measured_head = {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}
+        if is_head and (is_of_splits or is_measured_head):
+            self.titles.begin_table()
             self._heads = tuple(cells)
         elif title and (title["words"] or len(title["frame"].strip()) > 1 or _OF_SPLIT.match(text)):
             self._section, self._has_read = title["split"].lower(), False
@@ -121,8 +125,10 @@ class Printed(Struct):
         if _RULE.fullmatch(text):
             return Line({}, {})
         cells, count = _cells(text) if "|" in text else text.strip(" :]").split(), len(self._heads)
-        if len(cells) > count and cells[-1] == ";":  # a progress bar; elsewhere it is a time
+        while len(cells) > count and not re.search(r"\w", cells[-1]):  # a progress bar, or a mark: `0.91 *`
             del cells[-1]
+        if splits := _splits(self._heads):
+            return _of_splits(cells, splits)
         section = self._section and f"{self._section}_"
         if 1 < len(cells) < count and not set(cells[0]) & set(":=") and is_measured(cells[0]):  # accuracy in a report
             value = parse_number(cells[1])
@@ -133,19 +139,22 @@ class Printed(Struct):
         line = Line({}, {})
         for head, cell in zip(self._heads, cells[-count:], strict=True):
             number, name = parse_number(cell.strip("*")), _name_of(head)
-            if name and number is None:
+            if name and number is None and cell != "…":
                 return None
             if number is not None:
                 line.values.update({("" if SPLIT.search(name) else section) + row + name: number} if name else {})
                 line.counters.update({head.lower(): float(number)} if head.lower() in COUNTERS else {})
-        return line
+        return Line({}, {}) if _is_of_data(self._heads, cells) else line
 
     def _label(self, cells: list[str]) -> str:
         """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
-        is_text = not _name_of(self._heads[0]) and not _COUNT.fullmatch(cells[-len(self._heads)])
+        head, own = self._heads[0].lower(), cells[-len(self._heads)]
+        if head in WORDS["swept"] and _COUNT.fullmatch(own):
+            return f"{head}_{own}_"
+        is_text = not _name_of(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
         label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
         label = re.sub(r"^\d+_", "", label) if is_text else label
-        is_number = label.isdigit() and "support" not in self._heads
+        is_number = label.isdigit() and "support" not in map(str.lower, self._heads)
         return "" if label in {"", "all"} or is_number else f"{label}_"
 
 
@@ -173,6 +182,8 @@ class FollowedLog:
     def metrics(self) -> Iterator[tuple[str, Measured]]:
         """Yield the last number of each name; of a log without any, bare numbers by the calls that print them."""
         finals = [(name, value, line) for name, (value, line) in self._printed.finals.items()]
+        if len({case[0] for name, *_ in finals if (case := CASE.match(name))}) > MOST_CASES:
+            finals = [final for final in finals if not CASE.match(final[0])]
         if not finals and self._alone and self._attempt.job.path and not self._printed.pattern:
             finals = [*named_numbers(Path(self._attempt.job.path), self._alone, self._last)]
         for name, value, line in finals:
@@ -215,6 +226,26 @@ def _cells(text: str) -> list[str]:
     if "|" in text:
         return [cell.strip() for cell in text.strip().strip("|").split("|")]
     return re.split(r"\s{2,}|\t", text.strip(" :;])"))
+
+
+def _splits(heads: Iterable[str]) -> list[str]:
+    """Return the heads of a table with a measurement in each row that are parts of the data, or nothing."""
+    return [head.lower() for head in heads if SPLIT.fullmatch(head)]
+
+
+def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
+    words = words_of(" ".join(cells[: -len(splits)]))
+    numbers = [number for cell in cells[-len(splits) :] if (number := parse_number(cell)) is not None]
+    if len(numbers) < len(splits) or not is_measured(" ".join(words)):
+        return None
+    return Line({f"{split}_{'_'.join(words)}": number for split, number in zip(splits, numbers, strict=True)}, {})
+
+
+def _is_of_data(heads: Iterable[str], cells: list[str]) -> bool:
+    """Return True for a row of the data itself: most of its columns are neither measurements nor settings."""
+    kinds = [kind_of(head) for head in heads if set(head) != {"."}]
+    texts = [cell for cell in cells if set(cell) != {"."} and parse_number(cell) is None]
+    return kinds.count("feature") > kinds.count("measurement") and (not texts or len(texts) >= FEWEST_TEXTS)
 
 
 def _name_of(head: str) -> str:

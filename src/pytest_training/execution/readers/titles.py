@@ -24,6 +24,10 @@ _NUMBERED = re.compile(r"[^\w\[]*(?:(?:model|step|part)\s*)?\[?\d+(?:\s*/\s*\d+)
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
 _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
 _SETTING = re.compile(r"\W*[a-zA-Z][\w ]{0,20}\s*=\s*[\d.]+\W*")
+_PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
+_SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote)\b", re.IGNORECASE)
+_TASK = re.compile(r"\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
+_PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
 _FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
 _BRACKETED = re.compile(r"\[\w+\].*")
 _PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
@@ -64,11 +68,16 @@ class Titles(Struct):
 
     def _begin(self, text: str) -> None:
         subject = _SUBJECT.match(text)
+        if _SENTENCE.match(text) or (_PATH.search(text) and not subject and not _FRAMED.fullmatch(text)):
+            return
         head = subject or _NUMBERED.match(text)
-        named = _HOW_LONG.sub("", text[head.end() if head else 0 :])
+        named = _TASK.sub("", _HOW_LONG.sub("", text[head.end() if head else 0 :]))
         setting = _WITH_NUMBER.search(named)
         plain = _WITH_NUMBER.sub("", named)
-        if _VALUE.search(plain):
+        part = _PARTED.split(plain)[0]
+        if _VALUE.search(plain) and not _VALUE.search(part) and estimator_in(part) and not _says(_words(part)):
+            plain = part  # `XGBoost | lr=0.1, depth=3`
+        elif _VALUE.search(plain):
             self._block += bool(_SETTING.fullmatch(plain))
             return
         if name := estimator_in(plain):
@@ -84,6 +93,10 @@ class Titles(Struct):
                 self._set(Label())
             self._doubted |= self._read
 
+    def begin_table(self) -> None:
+        """Take the head of a table: its numbers stand elsewhere than those of the table before."""
+        self._block += 1
+
     def _set(self, label: Label) -> None:
         self.label, self._block = label, self._block + 1
         self._read.clear()
@@ -93,7 +106,7 @@ class Titles(Struct):
         self, text: str, values: Mapping[str, Number], finals: dict[str, tuple[Number, int]], *, is_loop: bool
     ) -> dict[str, Number]:
         """Return the numbers of a line by names that no other model's have; rename earlier ones where needed."""
-        of_line, told = label_of(text), {}
+        of_line, told = label_of(text, has_tags=self.label == Label(), has_cases=not is_loop), {}
         label = Label(of_line) if of_line else self.label._replace(section="") if is_loop else self.label
         doubted = () if is_loop or of_line else self._doubted
         for name, value in values.items():
@@ -109,8 +122,9 @@ class Titles(Struct):
                 told[self._name(name, Label() if name in doubted else label, finals)] = value
         for name, value in () if is_loop else told.items():
             before = finals[name][0] if name in finals else value
-            is_other = before != value and not rounds(before, value)
-            self.replaced |= {name} if is_other and self._blocks.get(name) != self._block else set()
+            is_other = before != value and not rounds(before, value) and not rounds(value, before)
+            is_elsewhere = bool(of_line) or self._blocks.get(name) != self._block
+            self.replaced |= {name} if is_other and is_elsewhere else set()
             self._blocks[name] = self._block
         self._read |= values.keys()
         return told
@@ -136,7 +150,9 @@ class Titles(Struct):
                 own = f"{before}_{name}"
                 self.replaced |= {own} if name in self.replaced or own in finals else set()
                 self.replaced.discard(name)
-                finals[own], self._blocks[own] = finals.pop(name), self._blocks.pop(name, self._block)
+                number, block = finals.pop(name), self._blocks.pop(name, self._block)
+                if own not in finals or not rounds(finals[own][0], number[0]):
+                    finals[own], self._blocks[own] = number, block
                 self._owners[name] = None
         return f"{text}_{name}" if text else name
 
@@ -177,7 +193,11 @@ def _is_unclear(text: str) -> bool:
 def _is_message(words: list[str]) -> bool:
     """Return True for the words of what a program does: `Loading data`, `Model trained`, `New best score`."""
     does = words and (words[0].endswith("ing") or (words[-1].endswith("ed") and len(words[-1]) > 4))
-    return bool(does) or any(map(_MESSAGE.fullmatch, words))
+    return bool(does) or _says(words)
+
+
+def _says(words: list[str]) -> bool:
+    return any(map(_MESSAGE.fullmatch, words))
 
 
 def _words(text: str) -> list[str]:

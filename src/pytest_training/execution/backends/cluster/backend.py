@@ -1,57 +1,98 @@
 """The backend in the owner's process."""
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.backends.cluster.orders import ServerOrder
+from pytest_training.execution.backends.cluster.where import Where, parse_where
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
+from pytest_training.units import duration
+from pytest_training.wording import counted
 
 if TYPE_CHECKING:
     from pytest_training.execution.backends.cluster.connect import Connection
     from pytest_training.execution.backends.cluster.pool import Pool
+    from pytest_training.execution.backends.cluster.transfer import Shipment
+
+
+SILENT_S = 5.0  # of waiting for the first node
+PATIENCE_S = 3.0  # for nodes to do as they are asked
+OPEN = (
+    "the Dask cluster at {address} is not encrypted: who reaches it can run any program in your name, and who listens "
+    "reads your data; a cluster at tls:// is not open (docs/SECURITY.md)"
+)
 
 
 class Cluster(Backend):
     """Executes attempts on the nodes of a Dask cluster, many at once for one process."""
 
     name = "cluster"
+    has_rooms = is_elsewhere = True
     connection: "Connection | None" = None
     pool: "Pool | None" = None
+    shipment: "Shipment | None" = None
     opening: Opening
+    where: Where
 
     def open(self, opening: Opening) -> int | None:
         """Connect to the cluster or start it; return how many one-core attempts it takes at once."""
-        self.opening = opening
         if not opening.where:
             raise DeclarationError("training_start = cluster: expected --training-cluster WHERE, found none")
-        if opening.is_dry:
-            return opening.most
-        from pytest_training.execution.backends.cluster.connect import connect  # noqa: PLC0415  (imports Dask)
+        from pytest_training.execution.backends.cluster.connect import check, connect  # noqa: PLC0415  (few runs do)
 
-        self.connection = connect(opening.where, most=opening.most, project=opening.project)
-        return opening.most
+        self.opening = opening
+        self.where = parse_where(opening.where, opening.source, (Path.cwd(), Path(opening.project)))
+        check(self.where)
+        if opening.is_dry:
+            return min(
+                (each for each in ((self.where.nodes or 0) * self.where.cores, opening.most) if each), default=None
+            )
+        self.connection = connect(self.where, opening)
+        return self.connection.slots(opening.most)
+
+    def place(self) -> str:
+        """Say what would be started or used, or, once that is so, how many nodes it had."""
+        if self.pool is None:
+            return f"would {self.where.does}"
+        return f"{self.where.label}: {counted(len(self.pool.came), 'node')}"
 
     def start(self, run: BackendRun) -> Any:
         """Wait for the first node."""
-        from pytest_training.execution.backends.cluster.orders import ServerOrder  # noqa: PLC0415  (few runs need it)
         from pytest_training.execution.backends.cluster.pool import Pool  # noqa: PLC0415  (imports Dask)
+        from pytest_training.execution.backends.cluster.transfer import Shipment  # noqa: PLC0415  (as above)
 
         if self.connection is None:
             raise DeclarationError("the cluster was not opened")
         probe = run.folder.path / "shared.txt"
         probe.write_text(run.folder.run_id, encoding="utf-8")
-        order = ServerOrder(run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe))
-        self.pool = Pool(self.connection.client, order, most=self.opening.most, silence_s=self.opening.silence_s)
-        if not self.pool.wait_for_node(self.opening.wait_s):
-            why = self.pool.lost or "; ".join(f"{each}: {why}" for each, why in self.pool.refused.items())
+        order = ServerOrder(
+            run_id=run.folder.run_id, imports=run.imports, seed=run.seed, probe=str(probe), forks=self.opening.forks
+        )
+        patience = {"silence_s": self.opening.silence_s, "wait_s": self.opening.wait_s}
+        self.pool = Pool(self.connection.client, order, most=self.opening.most, **patience)
+        self.connection.attend(self.pool, run.report_problem)
+        self.shipment = Shipment(self.pool, project=Path(self.opening.project), runs=run.folder.stable.runs)
+        if not self._has_node(self.pool, run):
+            why = self.pool.lost or self.pool.refusals() or self.connection.last_words() or "none has come"
+            within = "" if self.pool.lost else f" within {self.opening.wait_s:g} s"
             self.close()
-            raise DeclarationError(
-                f"--training-cluster {self.opening.where}: no node to train on within {self.opening.wait_s:g} s: "
-                f"{why or 'none has come'}"
-            )
+            raise DeclarationError(f"--training-cluster {self.opening.where}: no node to train on{within}: {why}")
+        if self.pool.open_address:
+            run.report_problem(OPEN.format(address=self.pool.open_address))
         self.pool.watch()
         self.rooms = self.pool
+
+    def _has_node(self, pool: "Pool", run: BackendRun) -> bool:
+        """Wait for a node, and say so if that takes long; return False if none came."""
+        wait_s = self.opening.wait_s
+        if pool.wait_for_node(min(SILENT_S, wait_s)) or pool.lost or wait_s <= SILENT_S:
+            return bool(pool.nodes)
+        refused = f"; none of these: {pool.refusals()}" if pool.refused else ""
+        run.say(f"waiting up to {duration(wait_s)} for the first node of {self.where.label}{refused}")
+        return pool.wait_for_node(wait_s - SILENT_S)
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (it has the pool)
         """Return a launcher that takes the first room for each attempt."""
@@ -61,9 +102,9 @@ class Cluster(Backend):
         """Return a launcher whose first attempt has that room."""
         from pytest_training.execution.backends.cluster.launcher import ClusterLauncher  # noqa: PLC0415  (as above)
 
-        if self.pool is None:
+        if self.pool is None or self.shipment is None:
             raise DeclarationError("the cluster was not started")
-        return ClusterLauncher(self.pool, lease)
+        return ClusterLauncher(self.pool, self.shipment, lease)
 
     def stop_all(self, grace_s: float) -> float:
         """Ask every attempt on every node to end."""
@@ -77,17 +118,20 @@ class Cluster(Backend):
         from pytest_training.execution.backends.cluster import node  # noqa: PLC0415  (as above)
 
         self._everywhere(node.forget)
+        if self.pool is not None:
+            self.pool.closed.set()
         if self.connection is not None:
             self.connection.close()
             self.connection = None
 
     def _everywhere(self, function: Any, *arguments: Any) -> None:
+        """Call a function on every node, and wait a moment for that: a frozen node never answers."""
+        from pytest_training.execution.backends.cluster.answers import answered  # noqa: PLC0415  (few runs need it)
+
         if self.pool is None or self.connection is None:
             return
-        with self.pool.changed:
-            self.pool.stopping = True
-            self.pool.changed.notify_all()
+        self.pool.stop()
         if (addresses := list(self.pool.nodes)) and not self.pool.lost:
             with contextlib.suppress(Exception):
-                run_id = self.pool.server.run_id
-                self.connection.client.run(function, run_id, *arguments, workers=addresses, on_error="ignore")
+                run, run_id = self.connection.client.run, self.pool.server.run_id
+                answered(lambda: run(function, run_id, *arguments, workers=addresses, on_error="ignore"), PATIENCE_S)

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,10 @@ from typing import Any
 
 import msgspec
 
-from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.attempt.environment import SIZE
+from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply, Result
+from pytest_training.execution.backends.cluster import node_files
+from pytest_training.execution.backends.cluster.answers import topic
 from pytest_training.execution.backends.cluster.orders import AttemptOrder, NodeFacts, ServerOrder
 from pytest_training.execution.backends.fork_server.backend import (
     FRESH,
@@ -33,30 +37,50 @@ from pytest_training.execution.backends.fork_server.backend import (
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, INTERRUPTED
 from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import read_json
 from pytest_training.limits.protocol import Ending
-from pytest_training.machine import visible_gpus
+from pytest_training.machine import gpus_on_host, machine_cores
 
 LOOK_S = 0.25  # how often an attempt asks whether anybody still wants it
-IDLE_S = float(os.environ.get("PYTEST_TRAINING_NODE_IDLE_S", "30"))
+TOLD_S = 1.0
+TRIM = "MALLOC_TRIM_THRESHOLD_"  # slows a job that allocates much
+IDLE_S = float(os.environ.get("TRAINING_NODE_IDLE_S", "30"))
 """A job server without an attempt for so long ends: its session may be gone."""
-SENT_AGAIN = Reply(refused="the scheduler sent an attempt to another process than the one that was to execute it")
+STARTED_AGAIN = Reply(lost=Lost(cause="worker died", reason="was started again"))
+TOLD_TO_CLOSE = Reply(lost=Lost(cause="worker died", reason="was told to close"))
 
 
-class KeptServer(msgspec.Struct, eq=False):
-    """A run's job server on this node."""
+class KeptRun(msgspec.Struct, eq=False):
+    """What this node keeps for a run: at most one job server, and how attempts must end once it is interrupted."""
 
-    handle: ServerHandle
+    server: ServerHandle | None = None
     users: int = 0
     used: float = msgspec.field(default_factory=time.monotonic)
-    order: str = ""  # how attempts must end, once the run is interrupted
+    order: str = ""
+
+    def serve(self, order: ServerOrder, log: Path) -> str:
+        """Return the address of the job server, which is started if none is there; nothing if there is to be none."""
+        if not order.forks:
+            return ""
+        if self.server is None or self.server.process.poll() is not None:
+            self.server = start_server(order.imports, log=log, seed=order.seed)
+        return self.server.address
+
+    def close(self) -> None:
+        """End the job server with all that it runs."""
+        self.order = AT_ONCE
+        if self.server is not None:
+            self.server.close()
 
 
-SERVERS: dict[str, KeptServer] = {}  # by run; a Dask worker calls functions, so the state is the module's
+RUNS: dict[str, KeptRun] = {}  # a Dask worker calls functions, so the state is the module's
 LOCK = threading.Lock()
 
 
 def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
     """Say who this node is, what it has, and whether it sees the run folder."""
+    from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`)
+
     server, versions, shares_files = msgspec.json.decode(order, type=ServerOrder), {}, False
     for name in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -68,41 +92,76 @@ def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
             id=dask_worker.id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            cores=len(os.sched_getaffinity(0)),
-            gpus=len(visible_gpus()),
+            cores=machine_cores(),
+            cpus=tuple(sorted(os.sched_getaffinity(0))),
+            memory_mb=MEMORY_LIMIT / 2**20,
+            cards=gpus_on_host(),
             shares_files=shares_files,
+            scratch=str(node_files.scratch(dask_worker, server.run_id)),
+            executable=sys.executable,
+            prefix=sys.prefix,
             versions={"python": platform.python_version(), **versions},
         )
     )
 
 
-def execute(payload: bytes) -> bytes:
-    """Execute one attempt, in a thread of the Dask worker; return the reply."""
+def execute(payload: bytes) -> None:
+    """Execute one attempt, in a thread of the Dask worker; the scheduler passes the reply on before this ends."""
     from distributed import get_worker  # noqa: PLC0415  (the extra `cluster`)
 
     order, worker = msgspec.json.decode(payload, type=AttemptOrder), get_worker()
-    if worker.id != order.node_id:  # retries are not the scheduler's business
-        return msgspec.json.encode(SENT_AGAIN)
-    key = str(worker.get_current_task())
-    server = _server(order.server, worker)
+    key, run_id = str(worker.get_current_task()), order.server.run_id
+    # Retries are not the scheduler's business: another process at the same address executes nothing.
+    reply = _executed(order, worker, key) if worker.id == order.node_id else STARTED_AGAIN
+    worker.log_event(topic(run_id), (key, msgspec.json.encode(reply)))
+
+
+def _executed(order: AttemptOrder, worker: Any, key: str) -> Reply:
+    scratch = _scratch(worker, order.server.run_id)
+    with LOCK:
+        run = _run(order.server.run_id)
+        address = run.serve(order.server, scratch / "server.log")
+        run.users += 1
     try:
-        launcher = NodeLauncher(server, _seat(order, worker), lambda: _is_wanted(worker, key))
-        return msgspec.json.encode(launcher.launch(order.request))
+        seat = Seat(folder=RunFolder(scratch, order.server.run_id))
+        launcher = NodeLauncher(address, seat, run, lambda: _is_wanted(worker, key))
+        reply = launcher.launch(order.request)
+        return TOLD_TO_CLOSE if not run.order and _was_ended(reply, order.request, launcher.is_wanted) else reply
     finally:
         with LOCK:
-            server.users -= 1
-            server.used = time.monotonic()
+            run.users -= 1
+            run.used = time.monotonic()
+
+
+def _was_ended(reply: Reply, request: AttemptRequest, is_wanted: Callable[[], bool]) -> bool:
+    """Return True if an attempt ended because its node does."""
+    if reply.ending.ended_by == "interrupted":
+        return True
+    if reply.ending.signal != "SIGTERM" and not _was_asked_to_end(request):
+        return False
+    give_up = time.monotonic() + TOLD_S  # who ends a node may ask all its processes at once, those of jobs first
+    while is_wanted() and time.monotonic() < give_up:
+        time.sleep(LOOK_S / 5)
+    return not is_wanted()
+
+
+def _was_asked_to_end(request: AttemptRequest) -> bool:
+    result = read_json(request.files.result, Result)
+    return bool(result and result.failure and result.failure.cause == "stopped")
 
 
 class NodeLauncher(ServerLauncher):
     """Asks the node's job server, or starts a fresh interpreter; ends an attempt that nobody wants."""
 
-    def __init__(self, server: KeptServer, seat: Seat, is_wanted: Callable[[], bool]) -> None:
-        super().__init__(server.handle.address, seat)
-        self.server, self.is_wanted = server, is_wanted
+    def __init__(self, address: str, seat: Seat, run: KeptRun, is_wanted: Callable[[], bool]) -> None:
+        super().__init__(address, seat)
+        self.run, self.is_wanted = run, is_wanted
+
+    def _execute(self, request: AttemptRequest) -> Reply:
+        return super()._execute(request) if self.address else super(ServerLauncher, self)._execute(request)
 
     def _order(self) -> str:
-        return self.server.order if self.is_wanted() else AT_ONCE
+        return self.run.order or ("" if self.is_wanted() else AT_ONCE)
 
     def _wait_for_answer(self, link: socket.socket) -> Reply | str | None:
         received, died, is_stopping = b"", None, False
@@ -141,45 +200,50 @@ def _is_wanted(worker: Any, key: str) -> bool:
     return task is not None and task.state == "executing"
 
 
-def _seat(order: AttemptOrder, worker: Any) -> Seat:
-    return Seat(folder=RunFolder(_scratch(worker, order.server.run_id), order.server.run_id))
+def _run(run_id: str) -> KeptRun:
+    """Return what is kept for a run; the lock must be held."""
+    if (run := RUNS.get(run_id)) is None:
+        _leave_out_of_jobs()
+        run = RUNS[run_id] = KeptRun()
+        threading.Thread(target=_end_when_idle, args=(run_id, run), daemon=True).start()
+    return run
 
 
-def _server(order: ServerOrder, worker: Any) -> KeptServer:
-    with LOCK:
-        kept = SERVERS.get(order.run_id)
-        if kept is None or kept.handle.process.poll() is not None:
-            log = _scratch(worker, order.run_id) / "server.log"
-            kept = SERVERS[order.run_id] = KeptServer(start_server(order.imports, log=log, seed=order.seed))
-            threading.Thread(target=_end_when_idle, args=(order.run_id, kept), daemon=True).start()
-        kept.users += 1
-        return kept
+def _leave_out_of_jobs() -> None:
+    """Remove what Dask's nanny and readline have added to the environment: a job elsewhere has none of it."""
+    from dask import config  # noqa: PLC0415  (the extra `cluster`)
+
+    added = dict.fromkeys(("__DASK_PARENT_PID", *SIZE)) | {
+        TRIM: config.get(f"distributed.nanny.pre-spawn-environ.{TRIM}", 0)
+    }
+    for name, value in added.items():
+        if value is None or os.environ.get(name) == str(value):
+            os.environ.pop(name, None)
 
 
-def _end_when_idle(run_id: str, kept: KeptServer) -> None:
-    while True:
+def _end_when_idle(run_id: str, run: KeptRun) -> None:
+    while RUNS.get(run_id) is run:
         time.sleep(min(1.0, IDLE_S))
         with LOCK:
-            if kept.handle.process.poll() is not None or (not kept.users and time.monotonic() - kept.used > IDLE_S):
-                if SERVERS.get(run_id) is kept:
-                    del SERVERS[run_id]
-                break
-    kept.handle.close()
+            if not run.users and time.monotonic() - run.used > IDLE_S and RUNS.get(run_id) is run:
+                del RUNS[run_id]
+    run.close()
 
 
 async def stop_all(run_id: str, how: str) -> None:
-    """Ask every attempt of a run on this node to end, gently or at once."""
-    if (kept := SERVERS.get(run_id)) is not None:
-        kept.order = how
+    """Ask every attempt of a run on this node to end, gently or at once; also one that is under way to it."""
+    with LOCK:
+        _run(run_id).order = how
 
 
 async def forget(run_id: str, *, dask_worker: Any) -> None:
     """End the run's job server and remove what was kept for it: the session has ended."""
     with LOCK:
-        kept = SERVERS.pop(run_id, None)
-    if kept is not None:
-        await asyncio.to_thread(kept.handle.close)
+        run = RUNS.pop(run_id, None)
+    if run is not None:
+        await asyncio.to_thread(run.close)
     await asyncio.to_thread(shutil.rmtree, _scratch(dask_worker, run_id), True)
+    await asyncio.to_thread(node_files.leave, run_id)
 
 
 def _scratch(worker: Any, run_id: str) -> Path:

@@ -10,6 +10,7 @@ class ServerOrder(Value, frozen=True, kw_only=True):
     run_id: str
     imports: tuple[str, ...]
     seed: int
+    forks: bool = True  # False if each attempt is to have a fresh interpreter, without a server
     probe: str = ""  # absolute path of a file of the run folder with the run's id: who reads that shares the folder
 
 
@@ -19,10 +20,20 @@ class NodeFacts(Value, frozen=True, kw_only=True):
     id: str  # the Dask worker's own: one that was started again at the same address has another
     host: str
     pid: int
-    cores: int
-    gpus: int
+    cores: int  # that it may use: a container's quota counts
+    cpus: tuple[int, ...]  # the cores that it sees
+    memory_mb: float  # of the host, or of the container
+    cards: dict[str, str]  # its GPUs: what each is on the host, by the id that its jobs use
     shares_files: bool  # True if it sees the run folder
+    scratch: str  # absolute path of the folder for files of this run, on its host
+    executable: str  # of Python
+    prefix: str  # of its environment
     versions: dict[str, str]  # of Python and of packages
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs it has."""
+        return len(self.cards)
 
 
 class AttemptOrder(Value, frozen=True, kw_only=True):
@@ -30,5 +41,4 @@ class AttemptOrder(Value, frozen=True, kw_only=True):
 
     node_id: str
     server: ServerOrder
-    request: AttemptRequest
-    shipment: str = ""  # id of the files that were sent to a node that shares none
+    request: AttemptRequest  # in the node's own paths

@@ -1,6 +1,5 @@
 """The nodes of a cluster as a session sees them: what each has, what is in use, which are gone."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -9,104 +8,114 @@ from typing import Any
 import msgspec
 
 from pytest_training.execution.backends.cluster import node as on_node
+from pytest_training.execution.backends.cluster.answers import Answers, scheduler_of
+from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, memory_of, threads
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
+from pytest_training.execution.backends.cluster.where import is_open
 from pytest_training.jobs.model import Job
 
 LOOK_S = 0.5
+ANSWER_S = 5.0  # longest wait for the answers of further nodes
 AGAIN_S = 3.0  # a node that has lost an attempt gets none for so long: else a dying node uses up every retry
 COMPARED = ("pytest-training", "distributed", "dask", "numpy", "pandas", "scikit-learn", "torch")
-
-
-class Node(msgspec.Struct, eq=False):
-    """One Dask worker."""
-
-    address: str
-    name: str
-    cores: int  # of the worker, as the scheduler counts them
-    memory_mb: float
-    facts: NodeFacts
-    used_cores: int = 0
-    used_memory_mb: float = 0.0
-    used_gpus: int = 0
-    is_gone: bool = False
-    not_before: float = 0.0
-
-    def offers(self, job: Job) -> bool:
-        """Return True if the job fits on the node when nothing else runs there."""
-        return _cores(job) <= self.cores and job.gpus <= self.facts.gpus and _memory_mb(job) <= self.memory_mb
-
-    def has_room(self, job: Job) -> bool:
-        """Return True if the job fits now."""
-        return (
-            not self.is_gone
-            and self.not_before < time.monotonic()
-            and _cores(job) <= self.cores - self.used_cores
-            and job.gpus <= self.facts.gpus - self.used_gpus
-            and _memory_mb(job) <= self.memory_mb - self.used_memory_mb
-        )
-
-
-class Lease(msgspec.Struct, eq=False):
-    """A part of a node, taken for one attempt."""
-
-    node: Node
-    job: Job
-    ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
 
 
 class Pool:
     """Hands out the nodes' cores, memory and GPUs; watches the nodes."""
 
-    def __init__(self, client: Any, server: ServerOrder, *, most: int | None, silence_s: float) -> None:
-        self.client, self.server, self.most, self.silence_s = client, server, most, silence_s
+    def __init__(
+        self, client: Any, server: ServerOrder, *, most: int | None, silence_s: float, wait_s: float = 600.0
+    ) -> None:
+        self.client, self.server, self.most, self.silence_s, self.wait_s = client, server, most, silence_s, wait_s
         self.nodes: dict[str, Node] = {}  # by address
+        self.hosts: dict[str, Host] = {}
         self.refused: dict[str, str] = {}  # why a node is not used, by address
         self.leases: set[Lease] = set()
+        self.again: list[Job] = []  # jobs that wait for room for another attempt
+        self.answers = Answers(client, server.run_id)
         self.changed = threading.Condition()
         self.lost = ""  # why the whole cluster is gone
         self.stopping = False
+        self.closed = threading.Event()
         self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
         self.waiting, self.running = 0, 0  # jobs
+        self.came: set[str] = set()  # ids of all nodes that were ever used
+        self.open_address = ""  # an address to which the cluster sends unencrypted what leaves this machine
+        self.each_look: Callable[[], None] = lambda: None
+        self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
+        self._given_back: set[str] = set()  # addresses
         self._seen: dict[str, tuple[float, float]] = {}
         self._asked: set[str] = set()
         self._not_before: dict[str, float] = {}
+        self._had_nodes = time.monotonic()  # when any was there, or none was needed
+
+    def stop(self) -> None:
+        """Begin no attempt any more."""
+        with self.changed:
+            self.stopping = True
+            self.changed.notify_all()
 
     def watch(self) -> None:
         """Look at the cluster again and again, in a thread of its own."""
         threading.Thread(target=self._watch, name="training-cluster", daemon=True).start()
 
     def _watch(self) -> None:
-        while not self.stopping:
-            self.refresh()
-            time.sleep(LOOK_S)
+        while not self.closed.wait(LOOK_S):
+            try:
+                self.refresh()
+                self.each_look()
+            except Exception as error:  # noqa: BLE001  (whatever the engine raises: without a watch nothing would end)
+                self.lose(f"the cluster cannot be watched: {type(error).__name__}: {error}")
 
     def refresh(self) -> None:
         """Take note of nodes that came or went."""
-        if self.client.status in {"closed", "closing"} or (self.nodes and self.client.status != "running"):
-            self._lose(f"the cluster's scheduler is gone (client {self.client.status})")
-            return
-        try:
-            known = self.client.scheduler_info(n_workers=-1)["workers"]
-        except Exception as error:  # noqa: BLE001  (whatever the engine raises: the scheduler does not answer)
-            self._lose(f"the cluster's scheduler does not answer: {type(error).__name__}: {error}")
-            return
-        silent = {address for address, info in known.items() if self._is_silent(address, info["last_seen"])}
+        if self.client.status in {"closed", "closing"}:
+            self.lose("the cluster's scheduler is gone")
+        elif self.client.status != "running":  # it connects again: what ran has been cancelled
+            self.answers.subscribe_again()
+            for each in list(self.nodes.values()):
+                self.drop(each, self.how_it_went())
+        else:
+            try:
+                self._compare(scheduler_of(self.client, self.silence_s)["workers"])
+            except TimeoutError:
+                self.lose(f"the cluster's scheduler has not answered for {self.silence_s:g} s")
+            except OSError:
+                pass  # the connection breaks: its status says so
+        if self.nodes or not self._unmet:
+            self._had_nodes = time.monotonic()
+        elif time.monotonic() - self._had_nodes > self.wait_s:
+            self.lose(f"no node is left, and none has come for {self.wait_s:g} s")
+
+    def _compare(self, workers: dict[str, Any]) -> None:
+        """Compare the nodes with the scheduler's workers."""
+        silent = {address for address, info in workers.items() if self._is_silent(address, info["last_seen"])}
         now = time.monotonic()
-        for address, info in known.items():
-            new = address not in self.nodes and address not in self.refused and address not in self._asked
+        for address, info in workers.items():
+            if (node := self.nodes.get(address)) is not None:
+                node.is_open = info["status"] == "running"
+            new = not any(address in each for each in (self.nodes, self.refused, self._asked, self._given_back))
             if new and address not in silent and info["status"] == "running" and self._not_before.get(address, 0) < now:
                 self._asked.add(address)  # in a thread: a node that is not there any more does not answer
                 threading.Thread(target=self._add, args=(address, info), daemon=True).start()
-        for each in [each for address, each in self.nodes.items() if address not in known or address in silent]:
-            self.drop(each)
+        for each in list(self.nodes.values()):
+            if each.address in silent:
+                self.drop(each, f"was not heard of for {self.silence_s:g} s and given up")
+            elif each.address not in workers:
+                self.drop(each, self.how_it_went())
+
+    def how_it_went(self) -> str:
+        """Say what became of a node that is not there any more."""
+        is_cut_off = self.client.status != "running"
+        return "was cut off: the connection to the scheduler broke" if is_cut_off else "went away"
 
     def doubt(self, node: Node) -> None:
         """Give a node no attempt for a moment: it has just lost one."""
         with self.changed:
             node.not_before = time.monotonic() + AGAIN_S
 
-    def drop(self, node: Node) -> None:
-        """Give a node up, with all that runs there; it is asked again if the scheduler goes on naming it."""
+    def drop(self, node: Node, how: str) -> None:
+        """Give a node up, with all that runs there, and say how it was lost; the scheduler may go on naming it."""
         with self.changed:
             if self.nodes.pop(node.address, None) is None:
                 return
@@ -114,9 +123,15 @@ class Pool:
             self._not_before[node.address] = time.monotonic() + AGAIN_S
             for lease in self.leases:
                 if lease.node is node:
+                    lease.lost = how
                     lease.ended.set()
             self.changed.notify_all()
         self.tell()
+
+    def give_back(self, node: Node) -> None:
+        """Use a node no more: it ends."""
+        self._given_back.add(node.address)
+        self.drop(node, "was given back")
 
     def _is_silent(self, address: str, last_seen: float) -> bool:
         """Return True if nothing was heard of a node, by this process's clock alone: other machines' may be wrong."""
@@ -130,58 +145,83 @@ class Pool:
         try:
             order = msgspec.json.encode(self.server)
             answers = self.client.run(on_node.describe, order, list(COMPARED), workers=[address], on_error="return")
-        except Exception as error:  # noqa: BLE001  (a node that goes while it is asked)
-            self.refused[address] = f"{type(error).__name__}: {error}"
-            return
+            self._take(address, info, answers.get(address))
+        except Exception:  # noqa: BLE001  (a node that goes while it is asked)
+            self._not_before[address] = time.monotonic() + AGAIN_S
         finally:
             self._asked.discard(address)
-        answer = answers.get(address)
+        self.tell()
+
+    def _take(self, address: str, info: dict[str, Any], answer: object) -> None:
+        """Use a node that has said what it is."""
         if not isinstance(answer, bytes):
             self.refused[address] = f"cannot run pytest-training: {answer!r}"
             return
         facts = msgspec.json.decode(answer, type=NodeFacts)
-        memory_mb = (info.get("memory_limit") or 0) / 2**20 or float("inf")
+        limit_mb = min((info.get("memory_limit") or float("inf")) / 2**20, facts.memory_mb)
         with self.changed:
-            self.nodes[address] = Node(address, str(info["name"]), info["nthreads"], memory_mb, facts)
+            self.came.add(facts.id)
+            self.note_address(address)
+            host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
+            self.nodes[address] = Node(address, _name(address, info), info["nthreads"], limit_mb, facts, host)
             self.changed.notify_all()
-        self.tell()
 
-    def _lose(self, why: str) -> None:
+    def refusals(self) -> str:
+        """Say why nodes that came are not used."""
+        return "; ".join(f"{address}: {why}" for address, why in self.refused.items())
+
+    def lose(self, why: str) -> None:
+        """Give the whole cluster up."""
         with self.changed:
             self.lost = self.lost or why
             for each in self.nodes.values():
                 each.is_gone = True
             self.nodes.clear()
             for lease in self.leases:
+                lease.lost = lease.lost or f"was cut off: {self.lost}"
                 lease.ended.set()
             self.changed.notify_all()
         self.tell()
 
+    def note_address(self, address: str) -> None:
+        """Note an address of the cluster."""
+        if is_open(address):
+            self.open_address = self.open_address or address
+
     def try_lease(self, job: Job) -> Lease | None:
         """Take room for a job on the node that has the least use for it; return None where there is none."""
         with self.changed:
+            if any(node.offers(each) for each in self.again for node in self.nodes.values()):
+                return None  # another attempt comes before another job
             return self._lease(job)
 
     def lease(self, job: Job) -> Lease | None:
-        """Wait for room; return None when the run or the cluster ends meanwhile."""
+        """Wait for room for another attempt; return None if the run or the cluster ends, or no node could have it."""
+        give_up = time.monotonic() + self.wait_s
         with self.changed:
-            while not (self.stopping or self.lost):
-                if (lease := self._lease(job)) is not None:
-                    return lease
-                self.changed.wait(1.0)
+            self.again.append(job)
+            try:
+                while not (self.stopping or self.lost) and time.monotonic() < give_up:
+                    if (lease := self._lease(job)) is not None:
+                        return lease
+                    self.changed.wait(1.0)
+                    if any(node.offers(job) for node in self.nodes.values()):
+                        give_up = time.monotonic() + self.wait_s
+            finally:
+                self.again.remove(job)
+                self._unmet.pop(job.id, None)
         return None
 
     def _lease(self, job: Job) -> Lease | None:
+        self._unmet[job.id] = cores_of(job)
         if self.most is not None and len(self.leases) >= self.most:
             return None
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
         # Spread over the nodes; among equals keep GPUs for those that need them.
-        best = min(free, key=lambda each: (each.facts.gpus - each.used_gpus if not job.gpus else 0, each.used_cores))
-        best.used_cores += _cores(job)
-        best.used_memory_mb += _memory_mb(job)
-        best.used_gpus += job.gpus
-        lease = Lease(best, job)
+        best = min(free, key=lambda each: (len(each.free_cards) if not job.gpus else 0, each.used_cores))
+        del self._unmet[job.id]
+        lease = best.take(job)
         self.leases.add(lease)
         return lease
 
@@ -190,48 +230,63 @@ class Pool:
         with self.changed:
             if lease in self.leases:
                 self.leases.remove(lease)
-                lease.node.used_cores -= _cores(lease.job)
-                lease.node.used_memory_mb -= _memory_mb(lease.job)
-                lease.node.used_gpus -= lease.job.gpus
+                lease.node.give_back(lease)
                 self.changed.notify_all()
         self.tell()
 
     def unfit(self, job: Job) -> str | None:
         """Return why no node that is there could ever run the job, or None."""
+        if reason := self.exposes(job):
+            return reason
         with self.changed:
             if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
                 return None
             nodes = list(self.nodes.values())
+            self._unmet.pop(job.id, None)
         most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.memory_mb for n in nodes))
-        wanted = f"{_cores(job)} cores, {job.gpus} GPUs and {_memory_mb(job):,.0f} MiB"
+        wanted = f"{cores_of(job)} cores, {job.gpus} GPUs and {memory_of(job):,.0f} MiB"
         return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
+
+    def exposes(self, job: Job) -> str | None:
+        """Return why a job's secret parameters must not cross to the nodes, or None."""
+        names = [each.name for each in job.declared if each.variable]
+        if not names or not self.open_address:
+            return None
+        return (
+            f"its secret parameter {names[0]} would cross the network in clear: {self.open_address} is not encrypted; "
+            "expected a cluster at tls://"
+        )
+
+    def wanted(self) -> list[int]:
+        """Return the cores of each job that trains or could at once, or nothing if none waits for a node."""
+        with self.changed:
+            cores = [cores_of(lease.job) for lease in self.leases]
+            free = None if self.most is None else max(self.most - len(cores), 0)
+            cores += sorted(self._unmet.values(), reverse=True)[:free]
+            return cores if self._unmet else []
 
     def threads(self, node: Node) -> int:
         """Return the cores for each slot of a node's machine, which may have several nodes."""
         with self.changed:
-            beside = sum(each.cores for each in self.nodes.values() if each.facts.host == node.facts.host)
-        return max(1, node.facts.cores // max(beside, node.cores))
+            return threads(node, self.nodes.values())
 
     def note_work(self, *, waiting: int, running: int) -> None:
         """Note how many jobs have not started and how many run: a cluster of ours grows and shrinks with them."""
         self.waiting, self.running = waiting, running
 
     def wait_for_node(self, seconds: float) -> bool:
-        """Wait until a node can be used; return False if none came."""
-        give_up = time.monotonic() + seconds
-        while not self.nodes and not self.lost and time.monotonic() < give_up:
+        """Wait until a node can be used and those beside it have answered; return False if none came."""
+        give_up, most = time.monotonic() + seconds, time.monotonic() + ANSWER_S
+        while not self.lost and time.monotonic() < (most if self.nodes and self._asked else give_up):
+            if self.nodes and not self._asked:  # all that share a host are counted before its cores are shared out
+                break
             self.refresh()
+            self.each_look()
             with self.changed:
                 self.changed.wait(0.05)
         return bool(self.nodes)
 
 
-def _cores(job: Job) -> int:
-    return job.cpus or 1
-
-
-def _memory_mb(job: Job) -> float:
-    return float(job.limits.get("memory", 0))
-
-
-__all__ = ["Lease", "Node", "Pool", "contextlib"]
+def _name(address: str, info: dict[str, Any]) -> str:
+    """Return a node's name; one that has none is named by its port, for its host is said beside it."""
+    return str(info["name"]) if info["name"] != address else address.rpartition(":")[2]

@@ -15,7 +15,12 @@ from typing import BinaryIO
 import msgspec
 
 from pytest_training import atomic, errors
-from pytest_training.execution.attempt.environment import SHOWING, numeric_environment, unless_set
+from pytest_training.execution.attempt.environment import (
+    SHOWING,
+    inherited_environment,
+    numeric_environment,
+    unless_set,
+)
 from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Lost, Reply
 from pytest_training.execution.backends.protocol import BackendRun, Launcher, Seat
 from pytest_training.execution.backends.subprocess import INTERRUPTED, Subprocess, SubprocessLauncher
@@ -181,7 +186,7 @@ def start_server(
             stdout=output,
             stderr=output,
             # One thread: a library that starts its threads when imported would make fork unsafe.
-            env={**os.environ, **unless_set(NO_THREADS | SHOWING), **numeric_environment(seed=seed, threads=1)},
+            env=inherited_environment() | unless_set(NO_THREADS | SHOWING) | numeric_environment(seed=seed, threads=1),
             pass_fds=[listening.fileno()],
             start_new_session=True,
         )

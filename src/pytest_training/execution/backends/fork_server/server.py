@@ -27,6 +27,7 @@ from pytest_training.execution.attempt.child import run_attempt
 from pytest_training.execution.attempt.environment import THREAD_VARIABLES
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.attempt.neutral import Neutral
+from pytest_training.execution.attempt.usage import usage_writer
 from pytest_training.execution.backends.fork_server.backend import FRESH, STARTED, STOP, STOP_ALL
 from pytest_training.execution.gpus import VISIBLE
 from pytest_training.jobs.kinds.protocol import Command
@@ -156,7 +157,11 @@ class JobServer:
         """Return the changed variables that this process, or a library in it, has read already as they were."""
         if isinstance(request.start, Command) and not request.start.is_warm:
             return []
-        names = request.environment.keys() - {*THREAD_VARIABLES, "PYTHONHASHSEED", VISIBLE if request.job.gpus else ""}
+        names = request.environment.keys() - {
+            *THREAD_VARIABLES,
+            "PYTHONHASHSEED",
+            VISIBLE if request.job.gpus or request.place else "",
+        }
         return sorted(name for name in names if name in self.read or name.startswith(READ_AT_START))
 
     def _answer(self, connection: Connection, reply: Reply) -> None:
@@ -176,7 +181,8 @@ class JobServer:
         memory = OwnMemory.of_fork(is_program=isinstance(request.start, Command) and not request.start.is_warm)
         tree, grace_s = Tree(pid, started, memory=memory, stillness=request.stillness), request.settings.grace_s
         most, sign = request.job.limits, request.sign
-        ladder = Ladder(tree=tree, limits=self.limits, most=most, grace_s=grace_s, sign=sign)
+        note = usage_writer(request)
+        ladder = Ladder(tree=tree, limits=self.limits, most=most, grace_s=grace_s, note=note, sign=sign)
         self.children[pid] = connection, ladder
         connection.send(STARTED)
 

@@ -1,0 +1,64 @@
+"""What comes back from a cluster: replies of attempts, and answers that may never come."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def answered(ask: Callable[[], T], seconds: float) -> T | None:
+    """Return what `ask` returns, or None if that takes longer: what is frozen never answers."""
+    answer: Future[T] = Future()
+
+    def wait() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:  # noqa: BLE001  (raised in the thread that asks)
+            answer.set_exception(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        return None
+
+
+def scheduler_of(client: Any, seconds: float) -> dict[str, Any]:
+    """Return what the scheduler says of itself and its workers; raise TimeoutError if it takes longer.
+
+    `Client.scheduler_info` reads a cache from which a periodic refresh removes all workers: now and then it has none.
+    """
+    info: dict[str, Any] = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=seconds)
+    return info
+
+
+class Answers:
+    """The replies of a run's attempts, by the keys of their tasks.
+
+    They come with the scheduler's own messages, each before the end of its task. A task's result would have to be
+    fetched from the node, together with those of all tasks that end meanwhile: one failure would lose them all.
+    """
+
+    def __init__(self, client: Any, run_id: str) -> None:
+        self.client, self.topic = client, topic(run_id)
+        self.replies: dict[str, bytes] = {}
+        client.subscribe_topic(self.topic, self._note)
+
+    def subscribe_again(self) -> None:
+        """Ask for the replies once more: a scheduler forgets a client whose connection broke."""
+        self.client.subscribe_topic(self.topic, self._note)
+
+    def take(self, key: str) -> bytes | None:
+        """Return the reply of an attempt, once."""
+        return self.replies.pop(key, None)
+
+    def _note(self, event: tuple[float, tuple[str, bytes]]) -> None:
+        key, reply = event[1]
+        self.replies[key] = bytes(reply)
+
+
+def topic(run_id: str) -> str:
+    """Return the name under which the scheduler passes on a run's replies."""
+    return f"training-{run_id}"

@@ -1,0 +1,35 @@
+"""Jobs of a queueing system are cancelled with the session that has submitted them, also if it is killed.
+
+Those that train end by themselves then. Those that wait would start some time, and look for their scheduler in vain.
+"""
+
+import contextlib
+import shlex
+import subprocess
+from contextlib import ExitStack
+from typing import Any
+
+SCRIPT = 'trap "" INT TERM HUP; while read -r id; do ids="$ids $id"; done; test -z "$ids" || exec "$@" $ids'
+"""Read ids until nobody can write any more; cancel these jobs, of which most have ended."""
+PATIENCE_S = 10.0
+
+
+def with_heir(cluster: Any, ending: ExitStack) -> Any:
+    """Return a class like that one of dask-jobqueue, whose jobs do not outlive this process."""
+    words = ["sh", "-c", SCRIPT, "sh", *shlex.split(cluster.job_cls.cancel_command)]
+    silent: Any = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+    heir = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True, text=True, bufsize=1, **silent)
+    ending.callback(_part, heir)
+
+    async def start(job: Any) -> None:
+        await cluster.job_cls.start(job)
+        with contextlib.suppress(OSError):  # somebody has killed it
+            print(job.job_id, file=heir.stdin)
+
+    job_class = type(cluster.job_cls.__name__, (cluster.job_cls,), {"start": start})
+    return type(cluster.__name__, (cluster,), {"job_cls": job_class})
+
+
+def _part(heir: "subprocess.Popen[str]") -> None:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        heir.communicate(timeout=PATIENCE_S)

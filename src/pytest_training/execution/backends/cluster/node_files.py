@@ -1,0 +1,215 @@
+"""On a node that does not see the run folder: an attempt's files are unpacked, laid out, read and removed.
+
+A host has one folder for a run, whichever of its nodes is asked: parcels by their digests, and below `attempts/` the
+tree of each attempt, with a project of its own. Who uses it holds a lock; the kernel frees the lock of what was killed.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tarfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from pytest_training.atomic import write_atomically
+from pytest_training.execution.job_files import LARGEST_JSON, Walk, lies_below, open_own
+from pytest_training.execution.strays import LEFT_OUT
+
+IDLE_S = 120.0  # files that nobody has asked for so long go: the session looks at a running attempt every 2 s
+MOST_FILES = 200_000
+PROJECT, PRIVATE = "project", "private"  # places in an attempt's tree
+LOCK_NAME = ".training-lock"
+Listed = tuple[list[tuple[str, int, str]], list[str]]
+Wanted = tuple[str, int, int, str]  # name, offset, most bytes, stamp or nothing
+
+
+class Held:
+    """A run's folder on this host, while this process uses it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.used = folder, time.monotonic()
+        remove_unused(folder.parent)
+        while True:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self.descriptor, fcntl.LOCK_SH)
+            if (folder / LOCK_NAME).exists():  # else another process has just removed it
+                return
+            os.close(self.descriptor)
+
+    def leave(self) -> None:
+        """Remove the folder, unless another process uses it."""
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        except OSError:  # another node of this host holds it
+            return
+        finally:
+            os.close(self.descriptor)
+
+
+HELD: dict[str, Held] = {}  # by run; a Dask worker calls functions, so the state is the module's
+LOCK = threading.Lock()
+
+
+def remove_unused(above: Path) -> None:
+    """Remove the folders of runs that no process holds: their nodes were killed."""
+    for lock in above.glob(f"training-files-*/{LOCK_NAME}"):
+        with open_own(lock) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def scratch(worker: Any, run_id: str) -> Path:
+    """Return the folder of a run's files on this host."""
+    return Path(worker.local_directory).parent / f"training-files-{run_id}"
+
+
+def _enter(worker: Any, run_id: str) -> Path:
+    with LOCK:
+        if run_id not in HELD:
+            HELD[run_id] = Held(scratch(worker, run_id))
+            threading.Thread(target=_leave_when_idle, args=[run_id, worker], daemon=True).start()
+        HELD[run_id].used = time.monotonic()
+        return HELD[run_id].folder
+
+
+def _leave_when_idle(run_id: str, worker: Any) -> None:
+    while (held := HELD.get(run_id)) and (time.monotonic() - held.used < IDLE_S or worker.state.executing):
+        time.sleep(1.0)
+    leave(run_id)
+
+
+async def _tree(worker: Any, run_id: str, key: str) -> Path:
+    return await asyncio.to_thread(_enter, worker, run_id) / "attempts" / key
+
+
+def leave(run_id: str) -> None:
+    """Remove a run's files from this host, unless another node uses them."""
+    with LOCK:
+        held = HELD.pop(run_id, None)
+    if held is not None:
+        held.leave()
+
+
+async def take(run_id: str, digest: str, part: tuple[int, bool], content: bytes, *, dask_worker: Any) -> None:
+    """Take a part of a parcel, with its offset and True for the last one; unpack the parcel after that."""
+    parcels = await asyncio.to_thread(_enter, dask_worker, run_id) / "parcels"
+    await asyncio.to_thread(_take, parcels, digest, part, content)
+
+
+def _take(parcels: Path, digest: str, part: tuple[int, bool], content: bytes) -> None:
+    offset, is_last = part
+    parcels.mkdir(exist_ok=True)
+    partial, unpacked = (parcels / f"{digest}.{os.getpid()}.{end}" for end in ("partial", "unpacked"))
+    with partial.open("r+b" if offset else "wb") as file:
+        file.seek(offset)
+        file.write(content)
+    if not is_last:
+        return
+    with partial.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            raise ValueError(f"parcel {digest[:12]} has arrived damaged")
+        file.seek(0)
+        with tarfile.open(fileobj=file) as archive:
+            archive.extractall(unpacked, filter="data")  # refuses links and paths that lead elsewhere
+    partial.unlink()
+    with contextlib.suppress(OSError):  # another node of this host was first
+        unpacked.rename(parcels / digest)
+
+
+async def lay(run_id: str, key: str, copied: list[str], linked: list[str], *, dask_worker: Any) -> list[str]:
+    """Lay out the files of an attempt; return the digests of parcels that are missing, and do nothing then."""
+    home = await asyncio.to_thread(_enter, dask_worker, run_id)
+    if missing := [digest for digest in (*copied, *linked) if not (home / "parcels" / digest).is_dir()]:
+        return missing
+    await asyncio.to_thread(_lay, home, key, copied, linked)
+    return []
+
+
+def _lay(home: Path, key: str, copied: list[str], linked: list[str]) -> None:
+    shutil.rmtree(home / "attempts" / key, ignore_errors=True)
+    for digests, copy in ((copied, shutil.copy2), (linked, _link)):
+        for digest in digests:
+            shutil.copytree(home / "parcels" / digest, home / "attempts" / key, copy_function=copy, dirs_exist_ok=True)
+    (home / "attempts" / key / LOCK_NAME).touch()  # what is newer is the attempt's
+
+
+def _link(source: str, target: str) -> None:
+    """Link what is large and only read."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
+
+
+async def left(run_id: str, key: str, places: list[str], *, dask_worker: Any) -> Listed:
+    """Return name, size and stamp of each file that an attempt has made or changed, and what cannot be sent."""
+    return await asyncio.to_thread(_left, await _tree(dask_worker, run_id, key), places)
+
+
+def _left(tree: Path, places: list[str]) -> Listed:
+    files, others, laid = [], [], (tree / LOCK_NAME).stat().st_ctime_ns
+    for place in places:
+        walk = Walk(tree / place, MOST_FILES, without=LEFT_OUT)
+        for relative, entry in walk:
+            name, status = f"{place}/{relative}", entry.stat(follow_symlinks=False)
+            is_linked_data = place == PROJECT and status.st_nlink > 1
+            if status.st_ctime_ns <= laid or is_linked_data or (entry.is_symlink() and entry.is_dir()):
+                continue
+            if entry.is_file() and lies_below(tree, Path(entry.path)):
+                status = entry.stat()
+                files.append((name, status.st_size, _stamp(status)))
+            else:
+                others.append(name)
+        others += [f"more than {MOST_FILES:,} files in {place}"] if walk.is_cut else []
+    return files, others
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+
+
+async def read(run_id: str, key: str, wanted: list[Wanted], *, dask_worker: Any) -> list[bytes]:
+    """Return parts of files; nothing of one that is missing, leads outside, or is not the one of that stamp."""
+    tree = await _tree(dask_worker, run_id, key)
+    return await asyncio.to_thread(lambda: [_part(tree, *each) for each in wanted])
+
+
+def _part(tree: Path, name: str, offset: int, most: int, stamp: str) -> bytes:
+    path = Path(os.path.realpath(tree / name))
+    try:
+        if not path.is_relative_to(os.path.realpath(tree)):
+            return b""
+        with open_own(path) as file:
+            if stamp and _stamp(os.fstat(file.fileno())) != stamp:
+                return b""
+            file.seek(offset)
+            return file.read(min(most, LARGEST_JSON))
+    except OSError:
+        return b""
+
+
+async def write(run_id: str, key: str, name: str, content: bytes, *, dask_worker: Any) -> None:
+    """Write a small file into an attempt's tree."""
+    tree = await _tree(dask_worker, run_id, key)
+    if not (tree / name).parent.is_dir() or ".." in Path(name).parts:
+        return
+    await asyncio.to_thread(write_atomically, tree / name, content, below=tree)
+
+
+async def drop(run_id: str, key: str, digest: str, *, dask_worker: Any) -> None:
+    """Remove the files of an attempt, and the parcel that was its own."""
+    tree = await _tree(dask_worker, run_id, key)
+    for path in (tree, tree.parents[1] / "parcels" / digest):
+        await asyncio.to_thread(shutil.rmtree, path, True)

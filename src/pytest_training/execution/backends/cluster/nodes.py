@@ -1,0 +1,106 @@
+"""What the nodes have, and what of it is in use. Nodes on one host share its memory, cards and cores."""
+
+import math
+import threading
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from pytest_training.execution.backends.cluster.orders import NodeFacts
+from pytest_training.jobs.model import Job
+
+
+class Host(msgspec.Struct, eq=False):
+    """A machine with one node or several."""
+
+    memory_mb: float = math.inf
+    used_memory_mb: float = 0.0
+    used_cards: set[str] = msgspec.field(default_factory=set)  # by what they are on the host
+
+
+class Node(msgspec.Struct, eq=False):
+    """One Dask worker."""
+
+    address: str
+    name: str
+    cores: int  # of the worker, as the scheduler counts them
+    memory_mb: float
+    facts: NodeFacts
+    host: Host = msgspec.field(default_factory=Host)
+    used_cores: int = 0
+    used_memory_mb: float = 0.0
+    is_gone: bool = False
+    is_open: bool = True  # False while it takes no attempt: it closes, or has no memory left
+    not_before: float = 0.0
+
+    @property
+    def free_cards(self) -> dict[str, str]:
+        """The cards that no job on the host has: what each is there, by its id."""
+        return {card: own for card, own in self.facts.cards.items() if own not in self.host.used_cards}
+
+    def offers(self, job: Job) -> bool:
+        """Return True if the job fits on the node when nothing else runs there."""
+        return cores_of(job) <= self.cores and job.gpus <= self.facts.gpus and memory_of(job) <= self.memory_mb
+
+    def has_room(self, job: Job) -> bool:
+        """Return True if the job fits now."""
+        return (
+            self.is_open
+            and not self.is_gone
+            and self.not_before < time.monotonic()
+            and cores_of(job) <= self.cores - self.used_cores
+            and job.gpus <= len(self.free_cards)
+            and memory_of(job) <= self.memory_mb - self.used_memory_mb
+            and memory_of(job) <= self.host.memory_mb - self.host.used_memory_mb
+        )
+
+    def take(self, job: Job) -> "Lease":
+        """Take room for a job."""
+        lease = Lease(self, job, cards=dict([*self.free_cards.items()][: job.gpus]))
+        self.host.used_cards |= {*lease.cards.values()}
+        self._use(job, 1)
+        return lease
+
+    def give_back(self, lease: "Lease") -> None:
+        """Give the room back."""
+        self.host.used_cards -= {*lease.cards.values()}
+        self._use(lease.job, -1)
+
+    def _use(self, job: Job, sign: int) -> None:
+        self.used_cores += sign * cores_of(job)
+        self.used_memory_mb += sign * memory_of(job)
+        self.host.used_memory_mb += sign * memory_of(job)
+
+
+class Lease(msgspec.Struct, eq=False):
+    """A part of a node, taken for one attempt."""
+
+    node: Node
+    job: Job
+    ended: threading.Event = msgspec.field(default_factory=threading.Event)  # the attempt is done, or its node gone
+    cards: dict[str, str] = {}  # what each is on the host, by its id
+    lost: str = ""  # how its node was lost, if this process has lost it
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.node.name
+
+
+def threads(node: Node, nodes: Iterable[Node]) -> int:
+    """Return the cores for each slot of a node: each core is shared by all slots on the host that may use it."""
+    beside = {each.facts.id: each for each in (node, *nodes) if each.facts.host == node.facts.host}.values()
+    shares = [1 / sum(each.cores for each in beside if core in each.facts.cpus) for core in node.facts.cpus]
+    quota = node.facts.cores / max(len(node.facts.cpus), 1)  # a container may use less than it sees
+    return max(1, int(sum(shares) * quota + 1e-6))
+
+
+def cores_of(job: Job) -> int:
+    """Return the cores of a node that a job takes."""
+    return job.cpus or 1
+
+
+def memory_of(job: Job) -> float:
+    """Return the memory that a job may use, 0 if it states none."""
+    return float(job.limits.get("memory", 0))

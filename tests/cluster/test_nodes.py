@@ -1,0 +1,129 @@
+"""Tests of what the nodes have: nodes on one host share its cores, memory and cards."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, memory_of, threads
+from pytest_training.execution.backends.cluster.orders import NodeFacts
+from pytest_training.jobs.model import Job
+
+EIGHT = tuple(range(8))
+
+
+def node(
+    name: str,
+    *,
+    slots: int = 1,
+    host: str = "h",
+    cpus: tuple[int, ...] = EIGHT,
+    quota: int | None = None,
+    cards: dict[str, str] | None = None,
+    most_mb: float = math.inf,
+    machine: Host | None = None,
+) -> Node:
+    facts = NodeFacts(
+        id=f"{host}-{name}",
+        host=host,
+        pid=1,
+        cores=quota or len(cpus),
+        cpus=cpus,
+        memory_mb=1000.0,
+        cards=cards or {},
+        shares_files=True,
+        versions={},
+        scratch="/scratch",
+        executable="python",
+        prefix="/usr",
+    )
+    return Node(name, name, slots, most_mb, facts, machine or Host(1000.0))
+
+
+def job(*, cpus: int | None = None, gpus: int = 0, memory: float = 0.0) -> Job:
+    return Job(id="j", kind="function", source="", home="", root="", cpus=cpus, gpus=gpus, limits={"memory": memory})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([node("a", slots=4)], [2]),
+        ([node("a", slots=8)], [1]),
+        ([node("a", slots=16)], [1]),
+        ([node("a"), node("b")], [4, 4]),
+        ([node("a", slots=3), node("b")], [2, 2]),
+        ([node("a"), node("b", host="other")], [8, 8]),
+        ([node("a", cpus=(0, 1)), node("b", cpus=(2, 3))], [2, 2]),
+        ([node("a", cpus=(0, 1)), node("b", cpus=(0, 1))], [1, 1]),
+        ([node("a", cpus=(0, 1, 2)), node("b", cpus=(2, 3, 4))], [2, 2]),
+        ([node("a", quota=4)], [4]),
+        ([node("a", quota=4), node("b", quota=4)], [2, 2]),
+        ([node("a", slots=4, cpus=(0, 1))], [1]),
+    ],
+    ids=[
+        "one node of four slots",
+        "a core for each slot",
+        "more slots than cores",
+        "two nodes on a host",
+        "unequal nodes",
+        "two hosts",
+        "bound to cores of their own",
+        "bound to the same cores",
+        "bound to cores that they share in part",
+        "a container's quota",
+        "two nodes in a container",
+        "more slots than bound cores",
+    ],
+)
+def test_an_attempt_gets_the_cores_of_the_host_that_are_left_to_its_slot(
+    nodes: list[Node], expected: list[int]
+) -> None:
+    assert [threads(each, nodes) for each in nodes] == expected
+
+
+JOBS = st.builds(
+    job,
+    cpus=st.sampled_from([None, 1, 2]),
+    gpus=st.integers(0, 2),
+    memory=st.sampled_from([0.0, 200.0, 400.0, 700.0]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cards=st.lists(
+        st.dictionaries(st.sampled_from("0123"), st.sampled_from(["GPU-a", "GPU-b", "GPU-c"]), max_size=3),
+        min_size=2,
+        max_size=3,
+    ),
+    steps=st.lists(st.tuples(JOBS, st.integers(0, 5)), max_size=20),
+)
+def test_whatever_comes_and_goes_nothing_of_a_host_is_given_twice_and_all_comes_back(
+    cards: list[dict[str, str]], steps: list[tuple[Job, int]]
+) -> None:
+    machine = Host(1000.0)
+    own = [{card: gpu for card, gpu in each.items() if [*each.values()].count(gpu) == 1} for each in cards]
+    nodes = [node(str(number), slots=2, cards=each, most_mb=600.0, machine=machine) for number, each in enumerate(own)]
+    leases: list[Lease] = []
+    for wanted, number in steps:
+        if free := [each for each in nodes if each.has_room(wanted)]:
+            assert all(each.offers(wanted) for each in free)
+            leases.append(free[number % len(free)].take(wanted))
+        elif leases:
+            lease = leases.pop(number % len(leases))
+            lease.node.give_back(lease)
+        used = [gpu for lease in leases for gpu in lease.cards.values()]
+        assert len(used) == len({*used}) == sum(lease.job.gpus for lease in leases)
+        assert all(lease.cards.items() <= lease.node.facts.cards.items() for lease in leases)
+        assert sum(memory_of(lease.job) for lease in leases) <= 1000
+        for each in nodes:
+            here = [lease.job for lease in leases if lease.node is each]
+            assert sum(map(cores_of, here)) <= 2
+            assert sum(map(memory_of, here)) <= 600
+    for lease in leases:
+        lease.node.give_back(lease)
+    assert (machine.used_cards, machine.used_memory_mb) == (set(), 0.0)
+    assert [(each.used_cores, each.used_memory_mb) for each in nodes] == [(0, 0.0)] * len(nodes)

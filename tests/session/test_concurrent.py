@@ -1,0 +1,205 @@
+"""Many jobs at once from one process, over rooms of local threads: every item means what it means without them."""
+
+from __future__ import annotations
+
+import cProfile
+from types import CodeType
+from typing import Any
+
+import pytest
+from sessions import TWO_LINES, WAIT, Project
+
+from .rooms import ROOMS
+
+MARKS = {
+    "skipped": "pytest.mark.skip(reason='not today')",
+    "skipped_if": "pytest.mark.skipif(True, reason='not here')",
+    "skipped_by_text": "pytest.mark.skipif('sys.platform')",
+    "badly_skipped": "pytest.mark.skipif('no_such_name')",
+    "not_run": "pytest.mark.xfail(run=False)",
+    "expected": "pytest.mark.xfail",
+}
+"""By job: a mark that decides whether it is trained, or what its failure means."""
+ALONE = """
+import time
+path = jobs(run) / "alone"
+path.mkdir()
+time.sleep(0.05)
+path.rmdir()
+return {}
+"""
+OWN_TESTS = ("narrow", "own_lines", "twice", "broken", "unavailable")
+CONFTEST = f"""
+import os
+import pytest
+
+MARKS = {MARKS!r}
+OWN_TESTS = {OWN_TESTS!r}
+
+def pytest_collection_modifyitems(items):
+    for item in list(items):
+        test, _, job_id = item.name.removeprefix("test_").rstrip("]").partition("[")
+        job_id = job_id.partition("-")[0]
+        if test not in {{"ordinary", job_id if job_id in OWN_TESTS else "training_job"}}:
+            items.remove(item)
+        for job_id, mark in MARKS.items():
+            if f"[{{job_id}}]" in item.name:
+                item.add_marker(eval(mark))
+
+@pytest.fixture(scope="session")
+def early():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARLY", "yes")
+        yield
+
+@pytest.fixture(scope="session")
+def broken():
+    raise OSError("no such service")
+
+@pytest.fixture(scope="session")
+def unavailable():
+    pytest.skip("no such service")
+
+@pytest.fixture
+def narrow(monkeypatch):
+    monkeypatch.setenv("NARROW", "yes")
+"""
+TESTS = f"""
+import pytest
+
+pytestmark = pytest.mark.usefixtures("early")
+
+{TWO_LINES}
+
+class TestNarrow:
+    def test_narrow(self, training_job, narrow):
+        training_job.train(), training_job.check()
+
+def test_own_lines(training_job):
+    if training_job.job.id == "own_lines":
+        pytest.skip("its own line")
+    training_job.train(), training_job.check()
+
+@pytest.mark.parametrize("at_least", [0, 2])
+def test_twice(training_job, at_least):
+    outcome = training_job.train()
+    training_job.check()
+    assert outcome.metrics["x"] >= at_least
+
+def test_broken(training_job, broken):
+    training_job.train(), training_job.check()
+
+def test_unavailable(unavailable, training_job):
+    training_job.train(), training_job.check()
+
+def test_ordinary(monkeypatch):
+    monkeypatch.setenv("ORDINARY", "yes")
+"""
+BODY = """
+import os
+return {"x": 1, **{name.lower(): float(name in os.environ) for name in ("EARLY", "NARROW", "ORDINARY")}}
+"""
+CATALOGUE = """
+jobs:
+  needy: {needs: [plain]}
+  hopeless: {needs: [failing]}
+  late: {needs: [twice]}
+  gated: {gates: {x: '>= 2'}}
+  optional: {optional: true}
+"""
+USUAL = (*MARKS, "plain", "failing", "needy", "hopeless", "late", "gated", "optional")
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    """Return a project over rooms of threads."""
+    project = Project(pytester.path, pytester)
+    project.write("conftest.py", ROOMS)
+    project.write("pytest.ini", "[pytest]\ntraining_start = threads\n")
+    return project
+
+
+def test_every_item_means_what_it_means_without_rooms(project: Project) -> None:
+    project.write("conftest.py", ROOMS + CONFTEST)
+    project.write("test_jobs.py", TESTS)
+    for job_id in (*USUAL, *OWN_TESTS):
+        project.job(job_id, "raise ValueError('no')" if job_id in {"failing", "expected", "optional"} else BODY)
+    project.write("training/jobs.yaml", CATALOGUE)
+    ended, came_to = project.here(), _came_to(project)
+    alone, expected = project.here("-o", "training_start=fork"), _came_to(project)
+    assert came_to == expected
+    assert ended.ret == alone.ret
+    assert ended.parseoutcomes() == alone.parseoutcomes()
+    assert came_to["needy"]["metrics"] == {"x": 1, "early": 1, "narrow": 0, "ordinary": 0}
+    assert came_to["narrow"]["metrics"]["narrow"] == 1
+    assert {job_id for job_id, each in came_to.items() if not each["attempts"]} == {
+        *("skipped", "skipped_if", "skipped_by_text", "badly_skipped", "not_run", "hopeless", "late"),
+        *("own_lines", "broken", "unavailable"),
+    }
+
+
+def test_the_loop_starts_what_it_can(project: Project) -> None:
+    narrow = "@pytest.fixture\ndef narrow(request):\n    request.config.rootpath.joinpath('turn.txt').touch()\n"
+    project.write("conftest.py", ROOMS + "import pytest\n" + narrow)
+    project.write(
+        "test_jobs.py",
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_job(training_job, number):
+            training_job.train(), training_job.check()
+
+        def test_turn(training_job, narrow):
+            training_job.train(), training_job.check()
+        """,
+    )
+    project.job("a", "wait_for(jobs(run) / 'turn')\nreturn {}", top=WAIT)
+    project.job("b", "wait_for(jobs(run).parents[3] / 'turn.txt')\nreturn {}", top=WAIT)
+    project.job("c", ALONE, top=WAIT)
+    project.job("turn", "wait_for(jobs(run) / 'c')\nreturn {}", top=WAIT)
+    project.jobs("huge", "thrown")
+    project.write("training/jobs.yaml", "jobs: {huge: {cpus: 64}}")
+    project.here(
+        *(f"test_jobs.py::test_job[{each}]" for each in ("a-1", "b-1", "c-1", "c-2", "huge-1", "thrown-1")),
+        "test_jobs.py::test_turn[turn]",
+    )
+    jobs = project.metadata()
+    assert {job_id: (each["status"], each["reason"]) for job_id, each in jobs.items()} == {
+        **dict.fromkeys(("a", "b", "c", "turn"), ("passed", "")),
+        "huge": ("failed", "needs 64 cores"),
+        "thrown": ("failed", "backend 'threads' cannot execute it: RuntimeError: no way there"),
+    }
+    trained = {path.parent.name for path in project.root.glob("reports/runs/*/jobs/*/attempt-*")}
+    assert trained == {"a", "b", "c", "turn"}
+    assert len(list(project.root.glob("reports/runs/*/jobs/c/attempt-*"))) == 2
+    durations = {test["nodeid"]: test["call"]["duration"] for test in project.report()["tests"]}
+    assert min(durations["test_jobs.py::test_job[c-1]"], durations["test_jobs.py::test_job[c-2]"]) >= 0.05
+
+
+def test_the_first_failure_interrupts_what_runs(project: Project) -> None:
+    project.job("first", "wait_for(jobs(run) / 'second' / 'attempt-1')\nraise ValueError('no')", top=WAIT)
+    project.job("second", "wait_for(jobs(run) / 'third')", top=WAIT)
+    project.jobs("third", "fourth")
+    project.write("training/jobs.yaml", "jobs: {third: {needs: [first]}, fourth: {needs: [second]}}")
+    ended = project.here("-x")
+    assert ended.ret == pytest.ExitCode.INTERRUPTED
+    statuses = {"first": "failed", "second": "interrupted", "third": "not run", "fourth": "not run"}
+    assert project.statuses() == statuses
+
+
+def test_an_event_costs_the_loop_no_look_at_every_job_that_waits(project: Project) -> None:
+    count = 40
+    project.jobs(*(f"a{number}" for number in range(count)))
+    with cProfile.Profile() as profile:
+        project.here("-q")
+    calls = {each.code.co_name: each.callcount for each in profile.getstats() if isinstance(each.code, CodeType)}
+    assert calls["_planned"] < 20 * count
+
+
+def _came_to(project: Project) -> dict[str, dict[str, Any]]:
+    fields = ("status", "cause", "reason", "metrics", "attempts")
+    jobs = {job_id: {name: each[name] for name in fields} for job_id, each in project.metadata().items()}
+    for each in jobs.values():
+        each["attempts"] = len(each["attempts"])
+    return jobs
