@@ -12,13 +12,14 @@ import pytest
 
 from pytest_training.atomic import write_atomically
 from pytest_training.commands.main import main
+from pytest_training.execution.equipment import Machine
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, GateResult, Outcome, Status
 from pytest_training.execution.slot import save_outcome
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
 from pytest_training.jobs.plan_file import save_plan
 from pytest_training.records.history import History
-from pytest_training.records.run_record import BegunRun, Machine, Provenance, RunRecord
+from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 from pytest_training.records.strict_json import encode
 
 MACHINE = Machine(id="m", system="Linux", architecture="", processor="", cpus=1, memory_gib=None)

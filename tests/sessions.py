@@ -38,6 +38,8 @@ PLUGINS = (
 )  # slow to load, no part of what is tested
 WITHOUT = tuple(word for plugin in PLUGINS for word in ("-p", f"no:{plugin}"))
 PATIENCE_S = 120
+CLUSTER = os.environ.get("TRAINING_TESTS_CLUSTER", "")  # where sessions train, of `tests/cluster/test_suite_again.py`
+OVER = ("--training-cluster", CLUSTER) if CLUSTER else ()
 
 
 class Files:
@@ -81,8 +83,10 @@ class Project(Files):
             self.job(job_id)
 
     def here(self, *arguments: str | Path) -> pytest.RunResult:
-        """Run pytest in this process: faster, for sessions without workers."""
+        """Run pytest in this process: faster, for sessions without workers or a cluster."""
         assert self.pytester is not None
+        if OVER:
+            return self.run(*arguments, cwd=Path.cwd())
         return self.pytester.runpytest_inprocess(*WITHOUT, *arguments)
 
     def run(
@@ -138,7 +142,7 @@ class Project(Files):
 
 def command(*arguments: str | Path) -> list[str]:
     """Return the command line of a session."""
-    return [sys.executable, "-m", "pytest", *WITHOUT, *map(str, arguments)]
+    return [sys.executable, "-m", "pytest", *WITHOUT, *OVER, *map(str, arguments)]
 
 
 def question(*words: str | Path) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 NVIDIA = Path("/proc/driver/nvidia/gpus")  # one folder a card; asking nvidia-smi takes a second
-SMI_S = 20.0
+SMI = ("nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader")
 
 
 def machine_cores() -> int:
@@ -64,14 +64,11 @@ def gpus_on_host() -> dict[str, str]:
 
     In a container or in a job of Slurm the ids of every process may begin at 0.
     """
-    ids, command = visible_gpus(), ("nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader")
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SMI_S) if ids else None
-    except (OSError, subprocess.SubprocessError):
-        listed = None
-    lines = listed.stdout.splitlines() if listed else []
-    own = {index.strip(): uuid.strip() for index, _, uuid in (line.partition(",") for line in lines)}
-    return {card: own.get(card, card) for card in ids}
+    ids, lines = visible_gpus(), ""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        lines = subprocess.run(SMI, capture_output=True, text=True, check=True, timeout=20).stdout if ids else ""
+    own = dict(line.split(", ", 1) for line in lines.splitlines() if ", " in line)
+    return {card: own.get(card, card).strip() for card in ids}
 
 
 def gpu_models() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,10 @@ def set_up_early(item: pytest.Item, between: pytest.Item) -> bool:
 
 def test_limit_of(item: pytest.Item) -> float | None:
     """Return the time limit that pytest-timeout has for a test."""
-    if not item.config.pluginmanager.hasplugin("timeout"):
+    manager = item.config.pluginmanager
+    timeout: Any = manager.getplugin("timeout") or manager.getplugin("pytest_timeout")  # with -p
+    if timeout is None:
         return None
-    timeout: Any = item.config.pluginmanager.getplugin("timeout")
     limit_s: float | None = timeout._get_item_settings(item).timeout  # noqa: SLF001  (there is no public name)
     return limit_s or None
 
@@ -162,17 +163,6 @@ def show_lines_instead_of_dots(config: pytest.Config) -> None:
     if (terminal := terminal_of(config)) is not None and config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) == 0:
         terminal.showfspath = False
         terminal._show_progress_info = False  # noqa: SLF001  (the lines count for themselves)
-
-
-def line_writer(config: pytest.Config) -> Callable[[str], None]:
-    """Return what writes a line of its own on the terminal, if there is one and -q does not silence it."""
-
-    def write(line: str) -> None:
-        if (terminal := terminal_of(config)) is not None and config.option.verbose >= 0:
-            terminal.ensure_newline()
-            terminal.write_line(line)
-
-    return write
 
 
 def end_line(terminal: Any) -> None:

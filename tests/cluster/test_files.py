@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import subprocess
-import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -24,13 +23,13 @@ from msgspec.structs import replace
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
 from pytest_training.execution.backends.cluster import node_files
-from pytest_training.execution.backends.cluster.cargo import Cargo
+from pytest_training.execution.backends.cluster.cargo import Cargo, Shipment
 from pytest_training.execution.backends.cluster.moves import Moves
 from pytest_training.execution.backends.cluster.nodes import Node
 from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.execution.backends.cluster.packing import expect_whole, pack
 from pytest_training.execution.backends.cluster.returning import Returning
-from pytest_training.execution.backends.cluster.transfer import Shipment
+from pytest_training.execution.equipment import Equipment
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.pins import Lock, Pin, read_lock
 from pytest_training.jobs.kinds.protocol import Call
@@ -64,7 +63,7 @@ class Site:
     """A project with one job, a run folder, and a host without either."""
 
     def __init__(self, tmp_path: Path) -> None:
-        self.project, self.outside = tmp_path / "project", tmp_path / "outside"
+        self.project, self.outside = tmp_path / 'pro"ject é', tmp_path / "outside"
         self.run = RunFolder(self.project / "reports", RUN)
         self.write("project/training/train_a.py", "def train(run): ...\n")
         self.client = Client(tmp_path / "scratch")
@@ -73,7 +72,7 @@ class Site:
         self.attempts = 0
 
     def write(self, name: str, content: str = "x") -> Path:
-        path = self.project.parent / name
+        path = self.project.parent / name.replace("project/", f"{self.project.name}/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
         return path
@@ -81,7 +80,7 @@ class Site:
     def node(self, name: str) -> Node:
         scratch = node_files.scratch(self.client.worker(name), RUN)
         own = {"executable": "/far/bin/python", "prefix": "/far", "scratch": str(scratch), "shares_files": False}
-        machine = {"cores": 1, "cpus": (0,), "memory_mb": 1.0, "cards": {}, "versions": {}}
+        machine = {"cores": 1, "cpus": (0,), "memory_mb": 1.0, "cards": {}, "equipment": Equipment()}
         facts = NodeFacts(id=name, host="far", pid=1, **own, **machine)  # type: ignore[arg-type]  # of many types
         return Node(name, name, 1, 1.0, facts)
 
@@ -107,7 +106,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path)
     yield site
     site.client.loop.asyncio_loop.call_soon_threadsafe(site.client.loop.asyncio_loop.stop)
-    node_files.leave(RUN)
 
 
 def tree(request: AttemptRequest) -> Path:
@@ -172,8 +170,10 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
     subprocess.run(["git", "init", "-q", str(site.project)], check=True)
     site.write("project/.gitignore", "*.bin\nsecret.env\nlocal.py\n")
     site.write("project/run.sh").chmod(0o755)
-    for name in ("big/a.bin", "secret.env", "local.py", "data/d.bin", "conf/c.yaml"):
+    for name in ("big/a.bin", "secret.env", "local.py", "data/d.bin", "conf/c.yaml", "named/n.bin", "cli.bin"):
         site.write(f"project/{name}")
+    code = "open('named/n.bin'), os.listdir('big'), open('OUTSIDE/o.csv'), open('gone.bin')"
+    site.write("project/training/train_a.py", f"def train(run): {code.replace('OUTSIDE', str(site.outside))}")
     site.write("outside/o.csv")
     (site.project / "inner").symlink_to("run.sh")
     (site.project / "outer").symlink_to(site.outside / "o.csv")
@@ -190,7 +190,8 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
     outcome = NeededOutcome(run_id=RUN, path=str(needed.artifacts))
     cargo = site.cargo(datasets=data, needed={"t": outcome}, earlier={"earlier": str(earlier)})
     files = (*cargo.request.job.files, str(site.project / "local.py"))
-    job = replace(cargo.request.job, files=files, parameters={"where": f"{site.project}/data/d.bin"})
+    parameters = {"where": f"{site.project}/data/d.bin", "cli": "cli.bin"}
+    job = replace(cargo.request.job, files=files, parameters=parameters)
     cargo.request = replace(cargo.request, job=job)
     there = cargo.bring()
     far = tree(there)
@@ -202,13 +203,19 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
         "training/train_a.py",
         "local.py",
         "data/d.bin",
+        "named/n.bin",
+        "cli.bin",
     }
-    assert cargo.left_out == {"project/outer": "a link that leads elsewhere"}
+    assert cargo.left_out == {
+        "project/outer": "a link that leads elsewhere",
+        "project/big": "a folder that Git ignores",
+        f"{site.outside}/o.csv": "outside the project",
+    }
     assert os.access(far / "project" / "run.sh", os.X_OK)
     assert not (far / "project" / "inner").is_symlink()
     assert Path(there.datasets[0].path or "").read_text() == Path(there.datasets[1].path or "").read_text() == "x"
     assert Path(there.datasets[1].path or "").is_relative_to(far)
-    assert there.job.parameters == {"where": f"{far}/project/data/d.bin"}
+    assert there.job.parameters["where"] == f"{far}/project/data/d.bin"
     assert (there.needed["t"].folder / "model.bin").read_text() == "weights"
     assert (Path(there.checkpoint) / "state.zip").read_text() == "state"
     assert names(Path(there.earlier["earlier"])) == {"predictions.csv"}
@@ -217,11 +224,11 @@ def test_code_data_checkpoint_and_needed_files_travel_and_nothing_else(site: Sit
     assert Path(there.start.path).is_relative_to(far)
 
 
-def test_a_host_gets_what_attempts_share_once_and_each_attempt_a_project_of_its_own(site: Site) -> None:
+def test_a_node_gets_what_attempts_share_once_and_each_attempt_a_project_of_its_own(site: Site) -> None:
     site.write("project/code.py", "x" * 300_000)
     first = site.cargo().bring()
     alone = site.client.sent
-    second = site.cargo(node="w2").bring()
+    second = site.cargo().bring()
     assert site.client.sent < 1.2 * alone
     (tree(first) / "project" / "code.py").write_text("changed")
     assert (tree(second) / "project" / "code.py").read_text() == "x" * 300_000
@@ -298,7 +305,7 @@ def test_all_that_an_attempt_leaves_comes_back_as_from_this_machine(site: Site) 
     assert reply.refused == f"cannot load {cargo.request.job.path}"
     assert cargo.files.log.read_text().endswith("3\nmore")
     assert names(cargo.files.artifacts) == {"sub/deep/model.bin", "last", "metrics.json"}
-    assert cargo.files.result.read_text() == f'{{"at":"{cargo.request.job.path}"}}'
+    assert msgspec.json.decode(cargo.files.result.read_bytes()) == {"at": cargo.request.job.path}
     assert not any(path.is_symlink() for path in cargo.files.artifacts.rglob("*"))
     beside, left_out = reply.notes
     assert beside == "files that it wrote into the project on node w1 (far) are in its folder: metrics.json"
@@ -394,17 +401,11 @@ def test_a_node_that_claims_too_much_fills_no_disk(site: Site) -> None:
 
 # --- what stays there ------------------------------------------------------------------------------------------------
 
-HOLD = "from pathlib import Path; from pytest_training.execution.backends.cluster.node_files import Held; import sys"
 
-
-def test_a_host_keeps_the_files_of_a_run_while_a_process_of_its_nodes_uses_them(tmp_path: Path) -> None:
-    folder, later = tmp_path / f"training-files-{RUN}", tmp_path / "training-files-later"
-    command = [sys.executable, "-c", f"{HOLD}; Held(Path({str(folder)!r})); print(flush=True); sys.stdin.read()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        node_files.Held(folder).leave()
-        assert folder.is_dir()
-        other.kill()
-    node_files.Held(later).leave()  # the next use
-    assert list(tmp_path.iterdir()) == []
+def test_the_next_run_removes_the_files_of_one_that_was_killed(site: Site) -> None:
+    there = site.cargo().bring()
+    assert tree(there).is_dir()
+    node_files.USED[RUN] -= node_files.IDLE_S + 1
+    assert asyncio.run(node_files.lay("later", "k", ["0"], [], dask_worker=site.client.worker("w1"))) == ["0"]
+    assert not tree(there).exists()
+    assert RUN not in node_files.USED

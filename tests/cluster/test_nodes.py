@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, memory_of, threads
+from pytest_training.execution.backends.cluster.nodes import (
+    LONGEST_LOOK_S,
+    Host,
+    Lease,
+    Node,
+    Silences,
+    cores_of,
+    memory_of,
+    threads,
+    too_large,
+)
 from pytest_training.execution.backends.cluster.orders import NodeFacts
+from pytest_training.execution.equipment import Equipment
 from pytest_training.jobs.model import Job
 
 EIGHT = tuple(range(8))
@@ -35,7 +46,7 @@ def node(
         memory_mb=1000.0,
         cards=cards or {},
         shares_files=True,
-        versions={},
+        equipment=Equipment(),
         scratch="/scratch",
         executable="python",
         prefix="/usr",
@@ -127,3 +138,36 @@ def test_whatever_comes_and_goes_nothing_of_a_host_is_given_twice_and_all_comes_
         lease.node.give_back(lease)
     assert (machine.used_cards, machine.used_memory_mb) == (set(), 0.0)
     assert [(each.used_cores, each.used_memory_mb) for each in nodes] == [(0, 0.0)] * len(nodes)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "needs"),
+    [
+        (job(cpus=64), "64 cores"),
+        (job(gpus=1), "1 core, 1 GPU"),
+        (job(memory=5000.0), "1 core, 5,000 MiB"),
+        (job(cpus=4, gpus=2, memory=1.0), "4 cores, 2 GPUs, 1 MiB"),
+    ],
+)
+def test_a_job_that_no_node_can_hold_says_what_it_needs_and_the_most_that_there_is(wanted: Job, needs: str) -> None:
+    nodes = [node("a", slots=2, most_mb=4000.0), node("b", most_mb=900.0)]
+    expected = f"needs {needs} at once; no node is that large: the most are 2 cores, 0 GPUs, 4,000 MiB"
+    assert too_large(wanted, nodes) == expected
+    assert not any(each.offers(wanted) for each in nodes)
+
+
+@given(
+    gaps=st.lists(st.floats(0.1, 4.0), min_size=1, max_size=30),
+    pause=st.floats(0.0, 10_000.0),
+    pauses_after=st.integers(0, 30),
+)
+def test_only_time_in_which_this_process_looks_counts_as_silence(
+    gaps: list[float], pause: float, pauses_after: int
+) -> None:
+    silences, now, counted = Silences(10.0), 100.0, 0.0
+    assert not silences.too_long({"frozen": 1.0, "beating": now}, now)
+    for number, gap in enumerate(gaps):
+        step = gap + (pause if number == pauses_after else 0.0)  # Ctrl-Z, or a laptop that sleeps
+        now, counted = now + step, counted + min(step, LONGEST_LOOK_S)
+        silent = silences.too_long({"frozen": 1.0, "beating": now}, now)
+        assert silent == ({"frozen"} if counted > 10.0 else set()) or abs(counted - 10.0) < 1e-6

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from sessions import Project
+from terminal import Terminal
+from watching import eventually
 
 from pytest_training.machine import machine_cores
 
@@ -44,3 +47,47 @@ def test_each_attempt_is_recorded_with_its_node_its_threads_and_has_its_cards_al
         assert attempt["slot"] == each["worker"]
         usage = json.loads((project.reports / attempt["folder"] / "usage.json").read_text())
         assert usage["node"] == attempt["slot"]
+
+
+WAITING = """
+import os, pathlib, time
+held = bytearray(b"x") * (100 * 2**20)
+run.log(epoch=3)
+run.progress(1, 4)
+while not pathlib.Path("go").exists():
+    time.sleep(0.01)
+return {"score": 0.5}
+"""
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "with a secret"])
+def test_the_live_view_shows_the_node_and_what_it_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, secret: bool
+) -> None:
+    """The numbers of a job with a secret stay hidden until its end; its memory is no secret."""
+    monkeypatch.setenv("TOKEN", "sesame")
+    project = Project(tmp_path)
+    project.job("waiting", WAITING, parameters="token: str = ''" if secret else "")
+    if secret:
+        project.write("training/jobs.yaml", "jobs:\n  waiting:\n    secret: {token: TOKEN}\n")
+    with Terminal(project.root, "--training-cluster=local:2") as terminal:
+        terminal.until(lambda: any(re.search(r"1\d\d MiB", row) for row in terminal.rows()))
+        (row,) = [row for row in terminal.rows() if "waiting" in row and "MiB" in row]
+        (usage,) = project.reports.glob("runs/*/jobs/waiting/attempt-1/usage.json")
+        assert row.split()[0] == json.loads(usage.read_text())["node"]
+        assert ("epoch 3" in row) == (not secret)
+        (provenance,) = project.reports.glob("runs/*/provenance.json")  # a run that is killed has it
+        assert [each["name"] for each in json.loads(provenance.read_text())["nodes"]] == ["0"]
+        (project.root / "go").touch()
+        assert terminal.end() == 0
+
+
+def test_lines_say_the_node_of_a_job_that_takes_long(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.job("waiting", WAITING)
+    session = project.start("--training-cluster=local:2", "-o", "training_heartbeat=1s")
+    try:
+        eventually(lambda: re.search(r"running waiting  for .*, on 0, 25 %, epoch 3, 1\d\d MiB", project.said))
+    finally:
+        (project.root / "go").touch()
+        assert session.wait(60) == 0, project.said

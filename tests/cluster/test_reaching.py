@@ -68,7 +68,7 @@ def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int,
     """Start a server on 127.0.0.1 that this user's key opens; yield its pid and port."""
     program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None or os.getuid():
-        (pytest.fail if os.environ.get("SSH_TESTS") == "required" else pytest.skip)("needs openssh-server, and root")
+        (pytest.fail if os.environ.get("SLURM_TESTS") == "required" else pytest.skip)("needs openssh-server, and root")
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     Path("/run/sshd").mkdir(exist_ok=True)
@@ -94,14 +94,19 @@ def _answers(port: int) -> bool:
     return False
 
 
-def keys() -> set[Path]:
-    """Return the files with keys that sessions have made on hosts."""
-    return set(Path("/tmp").glob(".cluster-*.pem"))
+@contextlib.contextmanager
+def session_of(project: Project, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a session and wait for its end; end it if the test has failed."""
+    with contextlib.ExitStack() as stack:
+        session = stack.enter_context(project.start(*arguments))
+        stack.callback(session.kill)
+        yield session
+        session.wait()
 
 
 def test_what_starts_here_is_private_and_leaves_no_key(project: Project) -> None:
     project.job("stays", UNTIL, top=TOP)
-    with project.start("--training-cluster", "local:2") as session:
+    with session_of(project, "--training-cluster", "local:2") as session:
         eventually((project.root / "training/began").exists)
         assert_private(descendants([session.pid]))
         (project.root / "training/go").touch()
@@ -113,11 +118,11 @@ def test_what_starts_over_ssh_is_private_and_ends_with_the_session(
     project: Project, sshd: tuple[int, int], *, is_killed: bool
 ) -> None:
     server, port = sshd
-    before = keys()
     project.job("stays", UNTIL, top=TOP)
-    with project.start("--training-cluster", f"ssh:127.0.0.1:{port}") as session:
+    with session_of(project, "--training-cluster", f"ssh:127.0.0.1:{port}") as session:
         eventually((project.root / "training/began").exists)
         started = [each for each in descendants([session.pid, server]) if each.pid != server]
+        keys = {Path(word) for each in started for word in each.cmdline() if word.endswith(".pem")}
         if is_killed:
             session.send_signal(signal.SIGKILL)
         else:
@@ -125,7 +130,22 @@ def test_what_starts_over_ssh_is_private_and_ends_with_the_session(
             (project.root / "training/go").touch()
     assert session.returncode == (-signal.SIGKILL if is_killed else 0), project.said
     eventually(lambda: not any(each.is_running() for each in started))
-    assert keys() == before
+    assert keys
+    assert not any(each.exists() for each in keys)
+
+
+def test_a_node_that_dies_over_ssh_is_started_again(project: Project, sshd: tuple[int, int]) -> None:
+    server, port = sshd
+    project.job("again", f'if run.folder.parent.name == "attempt-2":\n    return {{"score": 1.0}}\n{UNTIL}', top=TOP)
+    project.write("training/jobs.yaml", "jobs: {again: {retries: 1, retry_on: [crash]}}")
+    with session_of(project, "--training-cluster", f"ssh:127.0.0.1:{port}") as session:
+        eventually((project.root / "training/began").exists)
+        nannies = [each for each in descendants([server]) if "distributed.Nanny" in " ".join(each.cmdline())]
+        for each in nannies:
+            each.kill()
+    assert nannies
+    assert session.returncode == 0, project.said
+    assert len(project.metadata()["again"]["attempts"]) == 2
 
 
 @contextlib.contextmanager

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from pytest_training.execution.backends.cluster.orders import ServerOrder
+from pytest_training.execution.equipment import NodeRecord, equipment
 
 pytest.importorskip("distributed")
 
@@ -53,6 +55,7 @@ class Cluster:
     ("nodes", "running", "lost", "problems"),
     [
         ("refused refused", 0, "sbatch: error: too many jobs", 0),
+        ("refused came", 0, "", 1),
         ("refused running", 1, "", 1),
         ("allowed refused", 1, "", 1),
         ("allowed allowed", 2, "", 0),
@@ -61,8 +64,10 @@ class Cluster:
 )
 def test_a_run_goes_on_with_the_nodes_that_were_not_refused(nodes: str, running: int, lost: str, problems: int) -> None:
     said: list[str] = []
-    client = SimpleNamespace(subscribe_topic=lambda *_: None)
+    client = SimpleNamespace(subscribe_topic=lambda *_: None, scheduler_comm=None)
     pool = Pool(client, ServerOrder(run_id="run", imports=(), seed=0), most=None, silence_s=30.0)
+    if "came" in nodes:  # earlier, and has ended since
+        pool.records["id"] = NodeRecord(name="n", **asdict(equipment(())))
     workers = [Worker(now) for now in nodes.split()]
     scaling = Scaling(Cluster(*workers), pool, None)
     scaling.report_problem = said.append

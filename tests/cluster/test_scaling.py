@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +17,9 @@ from cluster.test_nodes import job, node
 from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
+from pytest_training.jobs.model import Parameter
 
-SILENT = SimpleNamespace(subscribe_topic=lambda *_: None)
+SILENT = SimpleNamespace(subscribe_topic=lambda *_: None, scheduler_comm=None)
 """Stands for a Dask client that nobody asks."""
 
 
@@ -29,6 +31,7 @@ class Spec:
         self.worker_spec = {f"n{name}": suffixes for name in entries}
         self.new_spec = {"options": {"nthreads": cores} if known else {}}
         self.loop = SimpleNamespace(add_callback=lambda function, *arguments: asyncio.run(function(*arguments)))
+        self.workers: dict[str, Any] = {}
         self.asked: list[int] = []
 
     def scale(self, n: int) -> None:
@@ -134,6 +137,18 @@ def test_a_node_that_was_given_back_gets_no_job_while_it_ends() -> None:
     Scaling(cluster, pool, 2).look()
     assert [*pool.nodes] == [lease.node.name]
     assert pool.try_lease(job()) is None
+
+
+@pytest.mark.parametrize("address", ["", "tcp://10.0.0.1:8786"])
+@pytest.mark.parametrize("variable", [None, "MY_TOKEN"])
+def test_a_secret_crosses_to_no_open_address(address: str, variable: str | None) -> None:
+    """A job without one may; the sentence never has the value."""
+    pool = Pool(SILENT, ServerOrder(run_id="r", imports=(), seed=0), most=None, silence_s=30)
+    pool.open_address = address
+    secretive = msgspec.structs.replace(job(), declared=(Parameter(name="token", variable=variable),))
+    refused = pool.unfit(secretive)
+    assert bool(refused) == bool(address and variable)
+    assert refused is None or (address in refused and "token" in refused)
 
 
 @pytest.mark.parametrize("over", ["stopping", "lost"])

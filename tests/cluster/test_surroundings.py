@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sessions import Project, strict_json
+from sessions import Project, strict_json, text
 
 from pytest_training.execution.attempt.environment import SIZE
 
@@ -60,3 +60,18 @@ def _seen(project: Project, *options: str) -> dict[str, Any]:
         if name not in SIZE  # a node has no terminal
     }
     return surroundings
+
+
+def test_nothing_is_waited_for_where_nothing_is_to_be_trained(tmp_path: Path) -> None:
+    """The cluster of the function never has a node."""
+    project = Project(tmp_path)
+    project.jobs("a")
+    cluster = "LocalCluster(n_workers=0, host='127.0.0.1', dashboard_address='127.0.0.1:0')"
+    project.write("hpc.py", f"from distributed import LocalCluster\n\ndef empty():\n    return {cluster}\n")
+    project.run("-n", "0")
+    again = project.run(
+        "--training-cluster", "hpc:empty", "--training-skip-unchanged", "-o", "training_cluster_wait=1s"
+    )
+    assert again.ret == 0, text(again)
+    assert project.metadata()["a"]["cause"] == "unchanged"
+    assert "trained on" not in again.stdout.str()

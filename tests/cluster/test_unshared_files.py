@@ -41,9 +41,12 @@ class Nodes:
         self.file, self.hidden = scratch / "scheduler.json", hidden
         self._start("scheduler", "scheduler", "--scheduler-file", str(self.file), "--port", "0", "--no-dashboard")
         eventually(self.file.exists)
-        for name in ("w1", "w2"):
-            own = ("--name", name, "--nthreads", "2", "--no-nanny", "--no-dashboard")
-            self._start(name, "worker", "--scheduler-file", str(self.file), "--local-directory", str(scratch), *own)
+        self.join("w1")
+        self.join("w2")
+
+    def join(self, name: str) -> None:
+        own = ("--name", name, "--nthreads", "2", "--no-nanny", "--no-dashboard")
+        self._start(name, "worker", "--scheduler-file", str(self.file), "--local-directory", str(self.scratch), *own)
 
     def _start(self, name: str, kind: str, *arguments: str) -> None:
         words = [sys.executable, "-m", "distributed.cli.dask_" + kind, "--host", "127.0.0.1", *arguments]
@@ -61,12 +64,12 @@ class Nodes:
 
     def left(self) -> list[Path]:
         """Return the files of runs that are still there."""
-        return list(self.scratch.glob("*/training-files-*"))
+        return list(self.scratch.glob("*/*/training-*"))
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    (tmp_path / "project").mkdir()
+    (tmp_path / "project").mkdir(exist_ok=True)
     return Project(tmp_path / "project")
 
 
@@ -74,8 +77,8 @@ def project(tmp_path: Path) -> Project:
 def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nodes]:
     if subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode:
         (pytest.fail if REQUIRED else pytest.skip)("needs mount namespaces: unshare -m, as root")
-    for name in ("scratch", "temporary"):
-        (tmp_path / name).mkdir()
+    for name in ("scratch", "temporary", "project/training"):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
     nodes = Nodes(tmp_path / request.param, tmp_path / "scratch")
     yield nodes
     for name in nodes.processes:
@@ -186,15 +189,19 @@ def test_jobs_train_on_nodes_without_shared_files_as_on_this_machine(
     assert not (project.root / "metrics.json").exists()
     assert (run / "jobs/secret/attempt-1/log.txt").read_text() == "key ***\n"
     contents = {path: path.read_bytes() for path in project.reports.rglob("*") if path.is_file()}
-    assert [path for path, content in contents.items() if b"hunter2" in content or b"training-files-" in content] == []
+    assert [
+        path for path, content in contents.items() if b"hunter2" in content or b"dask-scratch-space" in content
+    ] == []
+    eventually(lambda: len(nodes.left()) == 1)  # that of the killed node
+    nodes.join("w3")
     eventually(lambda: not nodes.left())
 
 
-@pytest.mark.parametrize("nodes", ["temporary"], indirect=True)
-def test_a_secret_stays_private_on_a_node_that_shares_the_project_alone(
+@pytest.mark.parametrize("nodes", ["temporary", "project/training"], indirect=True)
+def test_a_secret_stays_private_on_a_node_that_shares_a_part_of_the_files(
     project: Project, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(nodes.hidden))
+    monkeypatch.setenv("TMPDIR", str(project.root.parent / "temporary"))
     monkeypatch.setenv("SECRET_KEY", "hunter2-hunter2")
     project.write("training/jobs.yaml", "jobs: {secret: {secret: {key: SECRET_KEY}}}")
     project.job("secret", SECRET, parameters='key: str = ""')

@@ -51,6 +51,7 @@ return {"own": run.checkpoint.load()["by"] == os.getpid(), "continued": before["
 """
 """The first attempt saves its state again and again; the second goes on from there, and waits for the test."""
 WENT = r"worker died: after \d+\.\d s its node .+ on .+ went away"
+DIED = r"the job server of node .+ on .+ died while the job ran; see server\.log in the run folder"
 WAYS = {
     "killed": (2, signal.SIGKILL, "worker died", WENT),
     "closed": (
@@ -65,8 +66,8 @@ WAYS = {
         "worker died",
         r"worker died: after .+ its node .+ was not heard of for 8 s and given up",
     ),
-    "server": (0, signal.SIGKILL, "server died", r"the job server of node .+ died while the job ran"),
-    "keeper": (1, signal.SIGKILL, "server died", r"the job server of node .+ died while the job ran"),
+    "server": (0, signal.SIGKILL, "server died", DIED),
+    "keeper": (1, signal.SIGKILL, "server died", DIED),
     "nanny": (3, signal.SIGKILL, "worker died", WENT),
 }
 """Which process above a job gets which signal, and what is said of its first attempt."""
@@ -133,6 +134,8 @@ def test_an_attempt_whose_node_is_lost_is_made_again_elsewhere(session: Session,
     eventually(lambda: are_gone(first[frozen]), within_s=10)
     (project.root / "go").touch()
     assert process.wait(PATIENCE_S) == 0, project.said
+    (server_log,) = project.reports.glob("runs/*/server.log")
+    assert "the job server ended (SIGKILL) with the jobs that ran" in server_log.read_text()
     for name, metadata in project.metadata().items():
         _, _, cause, reason = WAYS[ways[name]]
         (lost, passed), way = metadata["attempts"], ways[name]
@@ -233,13 +236,13 @@ def test_ctrl_c_ends_every_job_on_every_node(session: Session, mark: str, times:
     )
     assert list(project.reports.glob("runs/*/jobs/gentle/checkpoint/state.zip"))
     assert "Traceback" not in project.said
-    assert not processes_with(mark)
+    eventually(lambda: not processes_with(mark), within_s=5)
 
 
 def test_each_look_at_the_cluster_shows_every_node() -> None:
     with (
         dask.config.set({"distributed.client.scheduler-info-interval": "1ms"}),
-        LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         seen = {len(scheduler_of(client, 30.0)["workers"]) for _ in range(1500)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,26 @@ def test_a_setting_that_dask_needs_is_asked_for_before_anything_starts(where: Wh
     """By the name that it has in Dask's configuration."""
     with pytest.raises(DeclarationError, match=problem):
         connect.check(where)
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"),
+    [
+        *((each, "distributed") for each in ("tcp", "local", "function")),
+        ("local", "cryptography"),
+        ("ssh", "asyncssh"),
+        ("slurm", "dask_jobqueue"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, kind: str, package: str
+) -> None:
+    """Before anything is imported of what is there."""
+    monkeypatch.setitem(sys.modules, package, None)
+    name = package.replace("_", "-")
+    sentence = f"--training-cluster x needs {name}, of the extra cluster: pip install 'pytest-training\\[cluster\\]'"
+    with pytest.raises(DeclarationError, match=sentence):
+        connect.check(Where(kind=kind, label="x", does=""))
 
 
 def test_a_dry_run_starts_nothing_and_says_what_it_would_start(pytester: pytest.Pytester) -> None:

@@ -66,6 +66,8 @@ RETURNING = {
     "_killer",
     "_place_of",
     "strays",
+    "too_large",
+    "exposes",
     "_not_finite",
     "stalled",
     "waiting_line",

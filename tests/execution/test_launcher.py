@@ -368,3 +368,22 @@ def test_where_no_server_is_left_each_job_is_trained_by_an_interpreter_of_its_ow
         for body, status in (("return {}", 0), ("raise ValueError('no')", 1)):
             reply = launcher.launch(workplace.request(workplace.function(body)))
             assert (reply.ending.exit_status, reply.lost, reply.notes) == (status, None, (ALONE,))
+
+
+@pytest.mark.slow
+def test_attempts_at_once_in_one_process_have_each_its_own_cpu_time(workplace: Workplace, tmp_path: Path) -> None:
+    burns = workplace.function("import time; end = time.process_time() + 1.5\nwhile time.process_time() < end: pass")
+    go = tmp_path / "go"
+    waits = workplace.function(f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)")
+    endings: dict[str, float] = {}
+
+    def train(name: str, job: Job) -> None:
+        endings[name] = SubprocessLauncher().launch(workplace.request(job)).ending.cpu_s
+
+    beside = threading.Thread(target=train, args=("waits", waits))
+    beside.start()
+    train("burns", burns)
+    go.touch()
+    beside.join(60)
+    assert 1.5 <= endings["burns"] < 10
+    assert endings["waits"] < endings["burns"] - 0.5

@@ -119,6 +119,9 @@ def test_each_number_has_the_name_of_the_model_whose_title_stands_above_it(
     [
         ("Accuracy: 0.8/An introduction to what follows in this log:/Accuracy: 0.7/F1: 0.5", {"accuracy"}),
         ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.7", {"accuracy"}),
+        ("SVM (C=1) RMSE: 0.8/SVM (C=9) RMSE: 0.7", {"svm_rmse"}),
+        ("[one] F1: 0.8/[two] F1: 0.7/[one] F1: 0.6", {"one_f1"}),
+        ("主成分数=4:/MSE: 0.8/主成分数=8:/MSE: 0.7", {"mse"}),
         ("SVM/RMSE: 0.8/Lasso/RMSE: 0.7/SVM/RMSE: 0.6", {"svm_rmse"}),
         ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.8", set()),
         ("loss: 0.3/Epoch 2/Now we go on with it:/loss: 0.2", set()),
@@ -199,6 +202,18 @@ def test_of_a_long_log_head_and_tail_are_read_and_no_torn_line(job: Job, folder:
     following = PrintedReader().follow(ended(job, folder))
     assert [dict(point.values) for point in following.poll()] == [{"first_loss": 0.9}, {"loss": 0.5}, {"val_auc": 0.91}]
     assert dict(following.metrics())["val_auc"] == Measured(Decimal("0.91"), f"stdout line {lines + 3}")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\nval_auc: 0.9\n"], ids=len)
+def test_the_last_state_of_a_very_long_progress_bar_counts(job: Job, folder: AttemptFolder, end: str) -> None:
+    states = "".join(f"\rloss: 0.{number % 9 + 1}: 10%|#  | 1/10 [{' ' * 5000}" for number in range(MOST_BYTES // 2500))
+    folder.log.write_text(f"first{states}\rloss: 0.25{end}")
+    following = PrintedReader().follow(ended(job, folder))
+    list(following.poll())
+    assert dict(following.metrics())["loss"] == Measured(Decimal("0.25"), "stdout line 1")
+    assert dict(following.metrics()).get("val_auc") == (
+        Measured(Decimal("0.9"), "stdout line 2") if "auc" in end else None
+    )
 
 
 @pytest.mark.parametrize(

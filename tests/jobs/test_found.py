@@ -80,6 +80,22 @@ TRAINS = {
         "for t in range(9):\n    loss.backward()\n    with torch.no_grad():\n        w -= learning_rate * w.grad\n",
         "x.py:1: descends",
     ),
+    "by hand, without a name for a round": (
+        "x.py",
+        "for i in range(9):\n    theta = theta - alpha * gradient(theta)\n",
+        "x.py:1: descends",
+    ),
+    "by hand, up": ("x.py", "while d > 1:\n    w[0] += alpha * deriv_fun(w) / n\n", "x.py:1: descends"),
+    "a class of one's own": (
+        "x.py",
+        "class Tree:\n    def train(self):\n        self.grow()\ntree = Tree(x, y)\ntree.train()\n",
+        "x.py:5: calls tree.train",
+    ),
+    "a class of one's own, in another word": (
+        "x.py",
+        "class Boost:\n    def training(self):\n        self.grow()\nBoost(1).training()\n",
+        "x.py:4: calls Boost(1).training",
+    ),
     "click": (
         "x.py",
         "@click.command()\ndef run(n):\n    model.fit(x, y)\nif __name__ == '__main__':\n    run()\n",
@@ -161,6 +177,18 @@ LEFT = {
         "if __name__ == '__main__':\n    LabelEncoder().fit(labels)\n",
         "nothing that it runs trains",
     ),
+    "a mode of one's own class": (
+        "x.py",
+        "class Net(Base):\n    def train(self, mode=True):\n        pass\nfor x in y:\n    Net().train()\n",
+        "nothing that it runs trains",
+    ),
+    "a line along a gradient": ("x.py", "y = y0 + alpha * grad\nprint(y)\n", "nothing"),
+    "a scaler of one's own": (
+        "x.py",
+        "class MyScaler:\n    def fit_transform(self, x):\n        self.fit(x)\nMyScaler().fit_transform(x)\n",
+        "nothing that it runs trains",
+    ),
+    "an app": ("app.py", "import streamlit as st\nmodel.fit(x, y)\nst.write(model.score(x, y))\n", "serves an app"),
     "a mode": ("x.py", "for x in data:\n    model.train(False)\n", "nothing that it runs trains"),
     "a curve": ("x.py", "if __name__ == '__main__':\n    optimize.minimize(f, x0)\n    stats.norm.fit(x)\n", "nothing"),
     "a saliency map": (

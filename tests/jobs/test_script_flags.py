@@ -195,6 +195,12 @@ def test_a_counted_flag_is_repeated(project: Project, monkeypatch: pytest.Monkey
         assert job.parameters[name] == value
 
 
+def test_a_required_option_needs_a_value_also_where_it_states_none(project: Project) -> None:
+    job = project.job(added("'-d', '--dataset', default=None, required=True"))
+    [declared] = [each for each in job.declared if each.name == "dataset"]
+    assert declared.required
+
+
 REPEATED = {
     "append": added("'--tags', action='append'"),
     "append, none": added("'--tags', action='append', default=None, choices=['a', 'b', '-c']"),

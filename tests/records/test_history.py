@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_training.execution.equipment import Machine
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job
 from pytest_training.records.history import History
 from pytest_training.records.history_file import set_aside
-from pytest_training.records.run_record import Machine, Provenance, RunRecord
+from pytest_training.records.run_record import Provenance, RunRecord
 
 MACHINE = "aaaaaaaaaaaa"
 OTHER_MACHINE = "bbbbbbbbbbbb"

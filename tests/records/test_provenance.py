@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_training.records.run_record import GitState, git_state, package_versions, provenance, this_machine
+from pytest_training.execution.equipment import package_versions, this_machine
+from pytest_training.records.run_record import GitState, git_state, provenance
 
 
 def git(folder: Path, *arguments: str) -> str:

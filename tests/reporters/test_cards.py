@@ -19,10 +19,11 @@ from pytest_training.evaluation.drawing import Drawing, Line
 from pytest_training.evaluation.result import Evaluation, Subgroup
 from pytest_training.evaluation.sample_size import minimum_people
 from pytest_training.evaluation.tripod import items, statement_keys
+from pytest_training.execution.equipment import Machine
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome, Status
 from pytest_training.jobs.model import Dataset, Gate, Job
-from pytest_training.records.run_record import Machine, Provenance
+from pytest_training.records.run_record import Provenance
 from pytest_training.reporters.cards.record import JobRecord
 from pytest_training.reporters.cards.writing import answer, checklist, model_card, with_cards
 

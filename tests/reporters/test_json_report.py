@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 import msgspec
 import pytest
 
+from pytest_training.execution.equipment import Machine
 from pytest_training.execution.outcome import Attempt, DataUsed, GateResult, Outcome, Status
 from pytest_training.jobs.model import Dataset, Gate, Job, Plan, PlannedJob
-from pytest_training.records.run_record import Machine, Provenance, RunRecord
+from pytest_training.records.run_record import Provenance, RunRecord
 from pytest_training.reporters.json_report import JobMetadata, TrainingBlock, complete_report, write_report
 
 RUN = RunRecord(

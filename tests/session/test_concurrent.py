@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import cProfile
+import signal
 from types import CodeType
 from typing import Any
 
 import pytest
 from sessions import TWO_LINES, WAIT, Project
+from watching import eventually
+
+from pytest_training.option_values import refuse_beside_cluster
 
 from .rooms import ROOMS
+from .test_neighbours import RERUNS
 
 MARKS = {
     "skipped": "pytest.mark.skip(reason='not today')",
@@ -28,7 +33,7 @@ time.sleep(0.05)
 path.rmdir()
 return {}
 """
-OWN_TESTS = ("narrow", "own_lines", "twice", "broken", "unavailable")
+OWN_TESTS = ("hooked", "narrow", "own_lines", "twice", "broken", "unavailable")
 CONFTEST = f"""
 import os
 import pytest
@@ -40,7 +45,7 @@ def pytest_collection_modifyitems(items):
     for item in list(items):
         test, _, job_id = item.name.removeprefix("test_").rstrip("]").partition("[")
         job_id = job_id.partition("-")[0]
-        if test not in {{"ordinary", job_id if job_id in OWN_TESTS else "training_job"}}:
+        if test not in {{"ordinary", "ordinary_too", job_id if job_id in OWN_TESTS else "training_job"}}:
             items.remove(item)
         for job_id, mark in MARKS.items():
             if f"[{{job_id}}]" in item.name:
@@ -92,8 +97,16 @@ def test_broken(training_job, broken):
 def test_unavailable(unavailable, training_job):
     training_job.train(), training_job.check()
 
-def test_ordinary(monkeypatch):
+@pytest.fixture(scope="module")
+def set_up():
+    return []
+
+def test_ordinary(monkeypatch, set_up):
     monkeypatch.setenv("ORDINARY", "yes")
+    set_up.append(1)
+
+def test_ordinary_too(set_up):
+    assert set_up == [1]
 """
 BODY = """
 import os
@@ -122,6 +135,8 @@ def project(pytester: pytest.Pytester) -> Project:
 def test_every_item_means_what_it_means_without_rooms(project: Project) -> None:
     project.write("conftest.py", ROOMS + CONFTEST)
     project.write("test_jobs.py", TESTS)
+    project.write("hooked/conftest.py", "import pytest\ndef pytest_runtest_setup(item): pytest.skip('no')\n")
+    project.write("hooked/test_hooked.py", TWO_LINES.replace("test_training_job", "test_hooked"))
     for job_id in (*USUAL, *OWN_TESTS):
         project.job(job_id, "raise ValueError('no')" if job_id in {"failing", "expected", "optional"} else BODY)
     project.write("training/jobs.yaml", CATALOGUE)
@@ -134,8 +149,10 @@ def test_every_item_means_what_it_means_without_rooms(project: Project) -> None:
     assert came_to["narrow"]["metrics"]["narrow"] == 1
     assert {job_id for job_id, each in came_to.items() if not each["attempts"]} == {
         *("skipped", "skipped_if", "skipped_by_text", "badly_skipped", "not_run", "hopeless", "late"),
-        *("own_lines", "broken", "unavailable"),
+        *("own_lines", "broken", "unavailable", "hooked"),
     }
+    late = "3 jobs are trained one after another, *[[]hooked[]] because pytest_runtest_setup of conftest.py runs *"
+    ended.stdout.fnmatch_lines([f"warning: {late}"])
 
 
 def test_the_loop_starts_what_it_can(project: Project) -> None:
@@ -195,6 +212,70 @@ def test_an_event_costs_the_loop_no_look_at_every_job_that_waits(project: Projec
         project.here("-q")
     calls = {each.code.co_name: each.callcount for each in profile.getstats() if isinstance(each.code, CodeType)}
     assert calls["_planned"] < 20 * count
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--pdb",), "--pdb"),
+        (("--trace",), "--trace"),
+        (("--training-in-process",), "--training-in-process"),
+        (("-n", "2", "--dist", "loadscope"), "--dist loadscope"),
+        (("-n", "2", "--dist", "each"), "--dist each"),
+        (("--tx", "ssh=host", "--dist", "load"), "--tx"),
+        (("-n", "2", "-f"), "--looponfail"),
+    ],
+)
+def test_what_cannot_go_with_a_cluster_is_refused_in_a_sentence(
+    project: Project, words: tuple[str, ...], named: str
+) -> None:
+    project.jobs("a")
+    settings = ("-o", "training_cluster=local:2")
+    config = project.pytester.parseconfig(*words, *settings) if project.pytester else None
+    assert config is not None
+    mode = config.option.dist if words[0] in {"-n", "--tx"} else "no"
+    with pytest.raises(pytest.UsageError, match=rf"^{named} .*--training-cluster cannot go with it"):
+        refuse_beside_cluster(config, distribution=mode)
+    config.option.training_cluster = ""
+    refuse_beside_cluster(config, distribution=mode)
+
+
+@pytest.mark.slow
+def test_ctrl_c_interrupts_what_runs_before_its_turn_and_in_it(project: Project) -> None:
+    project.write("test_jobs.py", "def test_job(training_job, tmp_path_factory): training_job.train()\n")
+    project.write("test_own.py", "def test_own(training_job):\n    assert training_job\n    training_job.train()\n")
+    project.job("a", "wait_for(run.folder / 'never')", top=WAIT)
+    project.job("own", "wait_for(run.folder / 'never')", top=WAIT)
+    project.jobs("later")
+    session = project.start("test_jobs.py::test_job[a]", "test_own.py::test_own[own]", "test_jobs.py::test_job[later]")
+    logs = "reports/runs/*/jobs/{}/attempt-1/log.txt"
+    eventually(lambda: all(list(project.root.glob(logs.format(job_id))) for job_id in ("a", "own")))
+    session.send_signal(signal.SIGINT)
+    assert session.wait(60) == pytest.ExitCode.INTERRUPTED
+    assert project.statuses() == {"a": "interrupted", "own": "interrupted", "later": "passed"}
+
+
+@pytest.mark.slow
+def test_trials_at_once_draw_different_parameters(project: Project) -> None:
+    project.job("tuned", 'return {"auc": rate}', parameters="rate: float = 0.5")
+    project.write(
+        "training/jobs.yaml",
+        "jobs: {tuned: {search: {trials: 6, metric: auc, sampler: random, parameters: {rate: {low: 0.0, high: 1.0}}}}}",
+    )
+    project.run()
+    drawn = [each["parameters"]["rate"] for job_id, each in project.metadata().items() if job_id != "tuned"]
+    assert len(drawn) == len(set(drawn)) == 6
+
+
+@pytest.mark.slow
+def test_a_test_that_runs_again_trains_again_within_its_own_time_limit(project: Project) -> None:
+    project.write("reruns.py", RERUNS)
+    project.job("flaky", "if len(list(run.folder.parents[1].iterdir())) < 3: raise ValueError('no')\nreturn {'x': 1}")
+    project.job("endless", "wait_for(run.folder / 'never')", top=WAIT)
+    project.run("-p", "pytest_timeout", "--timeout", "0.5", "-p", "reruns")
+    jobs = project.metadata()
+    assert {job_id: each["status"] for job_id, each in jobs.items()} == {"flaky": "passed", "endless": "failed"}
+    assert jobs["endless"]["cause"] == "timeout"
 
 
 def _came_to(project: Project) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from sessions import ended, question, text
 from watching import eventually
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.attempt.environment import changed
 from pytest_training.execution.attempt.messages import AttemptRequest, Failure, Reply, Result
 from pytest_training.execution.folder import AttemptFolder
 from pytest_training.execution.secrets import CHUNK, Secrets
@@ -263,8 +264,24 @@ def job(**types: Any) -> Job:
     return Job(id="a", kind="function", declared=declared, parameters=parameters, **place)
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, "first-1"), ({"TOKEN": "later-2"}, "later-2"), (None, "of now-3"), ({"TOKEN": None}, "")],
+)
+def test_a_job_that_waits_in_a_thread_keeps_the_secrets_of_when_it_began(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None] | None, expected: str
+) -> None:
+    monkeypatch.setenv("TOKEN", "of now-3")  # by an ordinary test meanwhile
+    variables = changed({"TOKEN": "first-1"}, changes)
+    if expected:
+        assert Secrets.of(job(token="str"), KINDS["function"], variables).values == {"token": expected}
+    else:
+        with pytest.raises(DeclarationError, match="TOKEN, which is not set"):
+            Secrets.of(job(token="str"), KINDS["function"], variables)
+
+
 def secrets_of(job: Job) -> Secrets:
-    return Secrets.of(job, KINDS[job.kind])
+    return Secrets.of(job, KINDS[job.kind], os.environ)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from msgspec import Struct
 from pytest_training.errors import TrainingError
 from pytest_training.execution import job_files, slot
 from pytest_training.execution.folder import ReportsFolder, RunFolder
+from pytest_training.execution.unfinished import begun_attempt
 from pytest_training.jobs import lookup, model
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
@@ -123,7 +124,8 @@ def _row(recorded: Recorded) -> tuple[str, ...]:
     outcome, when = recorded.outcome, recorded.started[:16].replace("T", " ")
     metric = fit(main_metric(outcome, interval=False) or sentence(outcome), 48)
     start = (one_line(outcome.job_id, 40), when, status_word(outcome), metric)
-    return (*start, duration(outcome.wall_s), recorded.short_commit, recorded.run_id)
+    took = duration(outcome.wall_s) + (f" on {one_line(outcome.host, 24)}" if outcome.host else "")
+    return (*start, took, recorded.short_commit, recorded.run_id)
 
 
 class JobLog(Struct, frozen=True):
@@ -138,9 +140,11 @@ class JobLog(Struct, frozen=True):
         """Yield the lines until the job has ended, or its run."""
         self._await_start()
         number = 1
-        while self.folder.job(self.job.id).attempt(number).path.exists():
+        while (files := self.folder.job(self.job.id).attempt(number)).path.exists():
             if number > 1:
                 yield f"… attempt {number} …"
+            if (attempt := begun_attempt(files)) and attempt.host:
+                self.remark(f"attempt {number} is on {attempt.place}")
             for line in self._lines_of(number):
                 yield clean_line(line.decode("utf-8", "replace"), LINE_LIMIT)
             number += 1

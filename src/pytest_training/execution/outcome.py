@@ -102,6 +102,11 @@ class Attempt(Value, frozen=True, kw_only=True):
     loading_s: float = 0.0  # seconds to load a function job's file, with modules that nobody had imported yet
     drawn: dict[str, Any] = {}  # of a study's trial: the parameters that the study sets
 
+    @property
+    def place(self) -> str:
+        """The slot that executed it, with the machine if it is not the session's."""
+        return located(self.slot, self.host)
+
 
 def between_attempts(last: Attempt) -> str:
     """Say that a run was interrupted while a job waited for another attempt."""
@@ -191,9 +196,14 @@ class Outcome(Reported, frozen=True, kw_only=True):
         )
 
     @property
+    def host(self) -> str:
+        """The machine of its last attempt, if it is not the session's."""
+        return self.attempts[-1].host if self.attempts else ""
+
+    @property
     def place(self) -> str:
-        """The slot, with the machine of its last attempt if it is not the session's."""
-        return located(self.slot, self.attempts[-1].host if self.attempts else "")
+        """The slot of its last attempt, with the machine if it is not the session's."""
+        return located(self.slot, self.host)
 
     @property
     def is_simulated(self) -> bool:

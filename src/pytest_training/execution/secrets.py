@@ -6,7 +6,6 @@ prints, logs and returns lies in a private folder until it has ended; the attemp
 
 import html
 import json
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -44,9 +43,9 @@ class Secrets(msgspec.Struct, frozen=True, dict=True):
         return f"Secrets({', '.join(self.values)})"
 
     @classmethod
-    def of(cls, job: Job, kind: Kind) -> Self:
+    def of(cls, job: Job, kind: Kind, variables: Mapping[str, str]) -> Self:
         """Read the values from the environment; raise DeclarationError if one is missing or of another type."""
-        return cls({each.name: _value(job, each, kind) for each in job.declared if each.variable})
+        return cls({each.name: _value(job, each, kind, variables) for each in job.declared if each.variable})
 
     def reveal(self, job: Job) -> Job:
         """Return the job with the values, for the process that executes it alone."""
@@ -112,9 +111,9 @@ class Secrets(msgspec.Struct, frozen=True, dict=True):
         return sorted(spellings, key=len, reverse=True)
 
 
-def _value(job: Job, parameter: Parameter, kind: Kind) -> Any:
+def _value(job: Job, parameter: Parameter, kind: Kind, variables: Mapping[str, str]) -> Any:
     where = f"{job.source}: {job.id} takes {parameter.name} from the environment variable {parameter.variable}"
-    if not (text := os.environ.get(parameter.variable or "")):
+    if not (text := variables.get(parameter.variable or "")):
         raise DeclarationError(f"{where}, which is not set")
     try:
         text.encode()

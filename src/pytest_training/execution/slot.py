@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import FROM_OTHERS, DeclarationError
-from pytest_training.execution.attempt.environment import changes_since, session_environment
+from pytest_training.execution.attempt.environment import changed, changes_since, session_environment
 from pytest_training.execution.attempt.messages import LOST, AttemptRequest, Reply
 from pytest_training.execution.backends.protocol import Launcher, launch_timed
 from pytest_training.execution.folder import AttemptFolder, JobFolder, RunFolder, utc_now
@@ -231,7 +231,7 @@ class Slot(msgspec.Struct, frozen=True):
         if job.problem:
             return refuse(job.problem)
         try:
-            secrets = Secrets.of(job, kind)
+            secrets = Secrets.of(job, kind, changed(self.environment, self.changes))
             request = self._request(planned, folder, checkpoint, secrets)
         except DeclarationError as error:
             return refuse(str(error))
@@ -253,7 +253,7 @@ class Slot(msgspec.Struct, frozen=True):
             verdict,
             **masked,
             remarks=tuple(map(secrets.mask, (*verdict.remarks, *verdict.result.remarks))),
-            notes=(*reply.notes, *map(secrets.mask, (*verdict.result.notes, *verdict.notes, *beside)), *still),
+            notes=(*map(secrets.mask, (*reply.notes, *verdict.result.notes, *verdict.notes, *beside)), *still),
         )
 
 

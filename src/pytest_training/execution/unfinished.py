@@ -42,7 +42,7 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
 ) -> Outcome:
     """Return the outcome of a job whose slot wrote none, from what its attempts left; it ended at `ended`, or now."""
     files = folder.job(job.id)
-    all_attempts = (_begun(files.attempt(number)) for number in range(1, files.next_attempt()))
+    all_attempts = (begun_attempt(files.attempt(number)) for number in range(1, files.next_attempt()))
     attempts = tuple(attempt for attempt in all_attempts if attempt is not None)
     last = files.attempt(max(1, len(attempts)))
     has_log = last.log.exists()
@@ -70,7 +70,7 @@ def unfinished_outcome(  # noqa: PLR0913  (all that is left of a lost outcome)
     )
 
 
-def _begun(files: AttemptFolder) -> Attempt | None:
+def begun_attempt(files: AttemptFolder) -> Attempt | None:
     """Return an attempt as its slot has written it; where it was executed, if a node had the choice, is elsewhere."""
     attempt, usage = read_json(files.started, Attempt), read_json(files.usage, Usage)
     if attempt is None or usage is None:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from pytest_training.errors import DataError
 from pytest_training.execution.data import sha256_of
+from pytest_training.execution.equipment import package_versions
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
@@ -22,7 +23,6 @@ from pytest_training.execution.readers.declared import USUAL_FILES
 from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, Study, Unchanged
 from pytest_training.jobs.source.paths import named_paths
 from pytest_training.records.history import History, Recorded
-from pytest_training.records.run_record import package_versions
 
 MOST_FILES = 10_000  # files that one pattern may stand for
 LARGEST_READ, LARGEST_HASHED = 2**20, 2**28

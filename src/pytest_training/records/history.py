@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from pytest_training.execution.equipment import this_machine
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job, Value
 from pytest_training.records import history_file
 from pytest_training.records.durations import Measured, expected_seconds, is_positive
 from pytest_training.records.history_file import UnusableHistoryError, insert, outcome_row, read_column, run_row
-from pytest_training.records.run_record import Provenance, RunRecord, this_machine
+from pytest_training.records.run_record import Provenance, RunRecord
 from pytest_training.records.strict_json import plain, text
 
 T = TypeVar("T")

@@ -3,30 +3,23 @@
 That is the code's commit, interpreter, package versions and machine; never secrets.
 """
 
-import hashlib
 import math
 import os
 import platform
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Self
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
+from pytest_training.execution.equipment import Machine, NodeRecord, package_versions, this_machine
 from pytest_training.execution.folder import utc_now
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Attempt, Outcome
 from pytest_training.git import GIT_S, ask_git, find_commit
 from pytest_training.jobs.model import SCHEMA_VERSION, Value
-from pytest_training.machine import gpu_models, machine_cores
 
-ALWAYS = ("pytest", "pytest-xdist", "pytest-json-report", "pytest-training")
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "sklearn": "scikit-learn"}
-DISTRIBUTIONS |= {"yaml": "pyyaml"}
-"""Distributions by import name where these differ; a search through all installed ones takes 200 ms."""
 ENVIRONMENT = (
     *("CI", "CI_COMMIT_REF_NAME", "CI_COMMIT_SHA", "CI_JOB_ID", "CI_PIPELINE_ID", "CUDA_VISIBLE_DEVICES"),
     *("GITHUB_ACTIONS", "GITHUB_REF_NAME", "GITHUB_RUN_ATTEMPT", "GITHUB_RUN_ID", "GITHUB_SHA"),
@@ -120,19 +113,6 @@ def moment(written: str) -> datetime | None:
     return None
 
 
-class Machine(Value, frozen=True, kw_only=True):
-    """The hardware that decides how long a training takes."""
-
-    id: str
-    """Equal on equally fast machines: made of the hardware, as CI runners change their names and names are private."""
-    system: str
-    architecture: str
-    processor: str
-    cpus: int  # cores that this process may use
-    memory_gib: float | None
-    gpus: tuple[str, ...] = ()
-
-
 class GitState(Value, frozen=True, kw_only=True):
     """The state of the working tree, None where git gives none."""
 
@@ -150,7 +130,16 @@ class Provenance(GitState, frozen=True, kw_only=True):
     machine: Machine
     packages: dict[str, str]  # version by distribution: those that the jobs import, pytest's, and this plugin's
     environment: dict[str, str]
+    nodes: tuple[NodeRecord, ...] = ()  # of a cluster: all that ever came
     schema_version: int = SCHEMA_VERSION
+
+    def at(self, attempt: Attempt) -> "Provenance":
+        """Return it with the interpreter and the packages of the node that executed the attempt, if one did."""
+        for node in reversed(self.nodes):
+            if (node.name, node.host) == (attempt.slot, attempt.host) and not node.refused:
+                packages = {name: version for name, version in (self.packages | node.packages).items() if version}
+                return replace(self, python=node.python, packages=packages)
+        return self
 
 
 def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
@@ -166,19 +155,6 @@ def provenance(root: Path, packages: Iterable[str] = ()) -> Provenance:
     )
 
 
-@cache
-def this_machine() -> Machine:
-    """Describe this machine."""
-    import psutil  # noqa: PLC0415  (workers do without)
-
-    hardware = {"system": platform.system(), "architecture": platform.machine(), "processor": _processor()}
-    cpus, gpus = machine_cores(), gpu_models()
-    decisive = "\n".join((*hardware.values(), str(cpus), *gpus))
-    digest = hashlib.sha256(decisive.encode("utf-8", "replace")).hexdigest()[:12]
-    memory_gib = round(psutil.virtual_memory().total / 2**30, 1)
-    return Machine(id=digest, **hardware, cpus=cpus, memory_gib=memory_gib, gpus=gpus)
-
-
 def git_state(root: Path, timeout_s: float = GIT_S) -> GitState:
     """Ask git once for commit, branch and dirtiness; in a huge tree for the commit alone, which is cheap."""
     status = ask_git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal", timeout_s=timeout_s)
@@ -189,41 +165,3 @@ def git_state(root: Path, timeout_s: float = GIT_S) -> GitState:
     named = {"commit": heads.get("branch.oid"), "branch": heads.get("branch.head")}
     named = {name: None if value in {"(initial)", "(detached)"} else value for name, value in named.items()}
     return GitState(**named, dirty=any(not line.startswith("#") for line in lines))
-
-
-def package_versions(imports: Iterable[str]) -> dict[str, str]:
-    """Return the version of each distribution that the imported names belong to, and of pytest's own."""
-    names = {name.partition(".")[0] for name in imports} - sys.stdlib_module_names
-    distributions = {name: DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in names}
-    unknown = frozenset(name for name, distribution in distributions.items() if _version(distribution) is None)
-    versions = {name: version for name in (*ALWAYS, *distributions.values()) if (version := _version(name))}
-    return dict(sorted({**versions, **_search(unknown)}.items()))
-
-
-@cache
-def _version(distribution: str) -> str | None:
-    from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
-
-    with suppress(metadata.PackageNotFoundError, ValueError):
-        return metadata.version(distribution)
-    return None
-
-
-@cache
-def _search(names: frozenset[str]) -> dict[str, str]:
-    """Return the version of each distribution that has one of the names among its files."""
-    from importlib import metadata  # noqa: PLC0415  (slow to import, and the history needs no versions)
-
-    versions: dict[str, str] = {}
-    for distribution in metadata.distributions() if names else ():
-        files = "\n" + (distribution.read_text("RECORD") or "")
-        if any(f"\n{name}/" in files or f"\n{name}.py," in files for name in names):
-            versions[distribution.metadata["Name"]] = distribution.version
-    return versions
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, "") or platform.processor() or platform.machine()

@@ -99,6 +99,8 @@ def failure_text(outcome: Outcome, *, folder: str = "") -> str:
         lines += ["", *clean_lines(outcome.traceback.rstrip("\n"))]
     if outcome.cause != "gate" and (tail := clean_lines(outcome.log_tail[-LOG_LINES:])):
         lines += ["", "The last lines of its log:", *(f"  {line}".rstrip() for line in tail)]
+    if outcome.host:
+        lines += ["", f"node: {one_line(outcome.place)}"]
     if outcome.log:
         path = f"{folder.rstrip('/')}/{outcome.log}" if folder else outcome.log
         lines += ["", f"log: {one_line(path)}"]

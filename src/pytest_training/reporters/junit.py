@@ -129,6 +129,7 @@ def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:
         ("cpu_s", round(outcome.cpu_s, 3)),
         ("peak_memory_mb", outcome.peak_memory_mb),
         ("slot", outcome.slot),
+        ("host", outcome.host),
         ("threads", outcome.threads),
     ]
     return [(xml_text(name, NAME_LIMIT), _value(value)) for name, value in properties if value not in (None, "")]

@@ -160,7 +160,8 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome, *others in [*failed.values()][:MOST_FAILURES]:
         optional = " (optional)" if outcome.shown is Tolerated.FAILED else ""
         more = f" and {len(others)} more of {plain(outcome.trial_of or '', 80)}" if others else ""
-        yield f"**{plain(outcome.job_id, 80)}**{more}{optional}: {plain(sentence(outcome), 500)}"
+        where = f" ({plain(outcome.place)})" if outcome.host else ""
+        yield f"**{plain(outcome.job_id, 80)}**{more}{optional}: {plain(sentence(outcome), 500)}{where}"
         printed = outcome.traceback or "\n".join(outcome.log_tail if outcome.cause != "gate" else ())
         if printed.strip():
             fence = "`" * (3 + max(map(len, re.findall(r"`+", printed)), default=0))

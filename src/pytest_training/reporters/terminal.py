@@ -109,7 +109,8 @@ class Progress:
             left_s = 0.0 if watched.is_waiting else watched.remaining_s
             left = f"about {duration(left_s)} left" if left_s else ""
             memory = f"{watched.memory_mb:.0f} MiB" if watched.memory_mb else ""
-            facts = [f"for {duration(watched.elapsed_s)}", share, watched.values(), memory, left]
+            place = f"on {watched.slot}" if self.watch.is_elsewhere and watched.slot else ""
+            facts = [f"for {duration(watched.elapsed_s)}", place, share, watched.values(), memory, left]
             state = "waiting" if watched.is_waiting else "running"
             self.screen.say(f"{state} {one_line(watched.job.id, 40)}  {', '.join(filter(None, facts))}")
 

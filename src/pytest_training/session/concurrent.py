@@ -21,8 +21,9 @@ from msgspec.structs import replace
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.attempt.environment import changes_since
 from pytest_training.execution.backends.protocol import Backend, Lease, Rooms
+from pytest_training.execution.needs import unmet
 from pytest_training.execution.outcome import Outcome, Status
-from pytest_training.execution.slot import Slot, new_outcome, save_outcome
+from pytest_training.execution.slot import REFUSED, Slot, new_outcome, save_outcome
 from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, PlannedJob
 from pytest_training.pytest_adapter import is_left_out, set_up_early, test_limit_of
@@ -101,7 +102,7 @@ class ConcurrentItems:
                     self.failed_fixtures.add(turn.fixtures)
         # What narrower fixtures and ordinary tests change later is no concern of jobs that are trained meanwhile.
         self.slot = replace(self.slot, changes=changes_since(self.slot.environment))
-        if len(self.late) > 1:
+        if len(self.late) > 1 and not self.run.config.getoption("setuponly", default=False):
             count, test, why = len(self.late), *next((item.nodeid, why) for item, why in self.late.items())
             self.run.run.problems.append(f"{count} jobs are trained one after another, {test} because {why}")
 
@@ -147,7 +148,8 @@ class ConcurrentItems:
 
     def _start(self) -> None:
         """Start every job for which there is room."""
-        self.rooms.note_work(waiting=len(self.waiting), running=len(self.training))
+        late = max(len(self.late) - 1, 0)  # they wait for one another, not for room
+        self.rooms.note_work(waiting=len(self.waiting) - late, running=len(self.training))
         full = set[tuple[object, ...]]()  # what was wanted in vain
         for item in list(self.waiting):
             if self.wanted.keys() <= full:
@@ -173,7 +175,7 @@ class ConcurrentItems:
             not _needs_place(planned)
             or self._turn(item).fixtures in self.failed_fixtures
             or is_left_out(item)
-            or self.slot.leave_out(planned) is not None
+            or (bool(planned.job.needs) and unmet(planned, self.slot.folder, is_worker=False) is not None)
         )
 
     def _lease(self, item: pytest.Item) -> Lease | None:
@@ -189,7 +191,9 @@ class ConcurrentItems:
     def _refuse(self, job: Job, reason: str) -> Outcome:
         fields = {"status": Status.FAILED, "cause": "system", "reason": reason}
         outcome = new_outcome(job, seed=self.slot.seed, slot=self.slot.name, **fields)
-        return save_outcome(self.slot.folder, outcome)
+        with contextlib.suppress(OSError):  # the test's report has the reason too
+            save_outcome(self.slot.folder, outcome)
+        return outcome
 
     def _train_at(self, lease: Lease, item: pytest.Item, planned: PlannedJob, slot: Slot) -> Future[Outcome]:
         if not self.places:
@@ -204,12 +208,21 @@ class ConcurrentItems:
             except BaseException as error:  # noqa: BLE001  (raised again where the test runs)
                 future.set_exception(error)
             finally:
-                self.rooms.release(lease)
+                end()
+
+        def end() -> None:
+            try:
                 self.places.append(place)
+                self.rooms.release(lease)
+            finally:
                 self.events.put(item)
 
         self.training.add(item)
-        threading.Thread(target=train, name=f"training {planned.job.id}", daemon=True).start()
+        try:
+            threading.Thread(target=train, name=f"training {planned.job.id}", daemon=True).start()
+        except RuntimeError as error:  # the system's limit of threads
+            future.set_result(self._refuse(planned.job, f"{REFUSED}: {error}"))
+            end()
         return future
 
     def _trained(self, place: Slot, lease: Lease, planned: PlannedJob) -> Outcome:

@@ -31,6 +31,7 @@ from pytest_training.jobs.plan_file import save_plan
 from pytest_training.options import REGISTRY, shown_path
 from pytest_training.planning.steps import Draft
 from pytest_training.records.audit import make_audit
+from pytest_training.records.nodes import note_nodes
 from pytest_training.records.recorded_run import TrainingRun, make_run_folder
 from pytest_training.records.run_record import BegunRun, RunRecord, provenance
 from pytest_training.records.strict_json import encode
@@ -83,6 +84,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             write_atomically(folder.provenance, encode(run.provenance, indent=1))
             write_atomically(folder.begun, encode(begun, indent=1))
             connection = backend.start(_backend_run(config, run))
+            run = note_nodes(run, backend.nodes(), is_over=False)
             context = SlotContext(
                 reports=str(reports),
                 run_id=plan.run_id,
@@ -130,6 +132,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         """Call the hook for a job that starts, once."""
         if job.id not in self.started_ids:
             self.started_ids.add(job.id)
+            self.run = note_nodes(self.run, self.backend.nodes(), is_over=False)
             self.call("pytest_training_job_start", job=job)
 
     @pytest.hookimpl(optionalhook=True)
@@ -211,13 +214,10 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         loading = read_json(folder.loading, messages.Loading) or messages.Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
-            run_id=plan.run_id,
+            **{name: getattr(plan, name) for name in ("run_id", "seed", "smoke", "workers")},
             loading=loading.seconds,
             started=self.run.started,
             ended=utc_now(),
-            seed=plan.seed,
-            smoke=plan.smoke,
-            workers=plan.workers,
             place=self.backend.place(),
             exit_code=int(exit_status),
             arguments=tuple(map(str, self.config.invocation_params.args)),
@@ -225,7 +225,8 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         )
         by_id = {outcome.job_id: outcome for outcome in all_outcomes}
         has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
-        outcomes = tuple(by_id[planned.job.id] for planned in plan.jobs)
+        outcomes = tuple(by_id[each.job.id] for each in plan.jobs)
+        self.run = note_nodes(self.run, self.backend.nodes(), is_over=True)
         self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None, audit=audit)
         return exit_status
 
@@ -273,8 +274,16 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
 
 
 def _backend_run(config: pytest.Config, run: TrainingRun) -> BackendRun:
-    say, note = pytest_adapter.line_writer(config), run.problems.append
-    return BackendRun(folder=run.folder, imports=run.plan.imports, seed=run.plan.seed, report_problem=note, say=say)
+    terminal, note = pytest_adapter.terminal_of(config), run.problems.append
+    say: Callable[[str], None] = terminal.write_line if terminal and config.option.verbose >= 0 else (lambda _: None)
+    return BackendRun(
+        folder=run.folder,
+        imports=run.plan.imports,
+        seed=run.plan.seed,
+        report_problem=note,
+        say=say,
+        has_work=not all(each.unchanged for each in run.plan.jobs),
+    )
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,10 +18,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from watching import processes_with
+
 PACKAGES = "slurmctld slurmd slurm-client munge"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
-PATIENCE_S = 60
+PATIENCE_S = 30
 CONFIGURATION = """\
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
@@ -86,12 +89,16 @@ class Slurm:
         self._wait(lambda: "idle" in self._ask("sinfo", "--noheader", "--format=%T"), "slurmctld and slurmd")
 
     def stop(self) -> None:
-        """Cancel what is queued, then end the daemons."""
+        """Cancel what is queued, then end the daemons, and what they have started."""
         self._ask("scancel", f"--user={getpass.getuser()}")
         for daemon in reversed(self.daemons):
             daemon.terminate()
         for daemon in self.daemons:
-            daemon.wait(timeout=PATIENCE_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                daemon.wait(timeout=PATIENCE_S)
+        for pid in processes_with(str(self.folder)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder)
 
     def queue(self) -> list[str]:

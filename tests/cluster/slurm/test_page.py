@@ -29,12 +29,13 @@ def KubeCluster(*, name, image, n_workers, resources):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_every_command_of_the_page_runs(tmp_path: Path, slurm: Slurm) -> None:
     project = Project(tmp_path / "project")
     project.jobs("one", "two")
-    (module,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    project.write("clusters.py", module)
+    for language, name in (("python", "clusters.py"), ("ini", "pytest.ini")):
+        (block,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+        project.write(name, block)
     project.write("dask_kubernetes/operator.py", STAND_IN)
     servers = []
     try:

@@ -111,7 +111,8 @@ def test_twelve_jobs_train_through_slurm(project: Project, slurm: Slurm) -> None
     result = project.run(*CLUSTER, "-n", "8")
     assert result.ret == 0, text(result)
     assert set(project.statuses().values()) == {"passed"}, project.statuses()
-    result.stdout.fnmatch_lines(["12 jobs: 12 passed; 2 trials: 2 passed"])
+    result.stdout.fnmatch_lines(["12 jobs: 12 passed; 2 trials: 2 passed", "trained on slurm: 2 nodes"])
+    assert result.stderr.lines == []
     assert slurm.queue() == []
     assert [path.name for path in project.root.glob("slurm-*")] == []
 
@@ -164,6 +165,21 @@ def test_the_queue_is_empty_soon_after_pytest_was_killed(
         process.wait()
         eventually(lambda: slurm.queue() == [], within_s=GONE_WITHIN_S)
         eventually(lambda: processes_with(mark) == {}, within_s=GONE_WITHIN_S)
+    assert list(project.reports.glob(".cluster-*")) == []  # keys
+
+
+def test_ctrl_c_while_no_node_has_come_ends_the_session(
+    project: Project, slurm: Slurm, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_JOBQUEUE__SLURM__JOB_SCRIPT_PROLOGUE", "['sleep 1000']")
+    project.jobs("one")
+    with session(project, *CLUSTER) as process:
+        eventually(lambda: slurm.queue() != [])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == pytest.ExitCode.INTERRUPTED, project.said
+    assert "KeyboardInterrupt" in project.said
+    assert slurm.queue() == []
+    assert list(project.reports.glob(".cluster-*")) == []
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,13 @@ def changes_since(before: Mapping[str, str]) -> dict[str, str | None]:
     return changed | dict.fromkeys(before.keys() - now.keys())
 
 
+def changed(before: Mapping[str, str], changes: Mapping[str, str | None] | None) -> Mapping[str, str]:
+    """Return variables with their changes, or, if these are None, the variables of this moment."""
+    if changes is None:
+        return os.environ
+    return {name: value for name, value in {**before, **changes}.items() if value is not None}
+
+
 def _may_have(name: str, value: str) -> bool:
     """Return False for pytest's own variables, which differ from test to test, and for what JSON cannot hold.
 

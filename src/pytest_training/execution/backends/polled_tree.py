@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import time
@@ -69,6 +70,10 @@ class PolledTree(Tree, kw_only=True):
 
     def wait(self, seconds: float) -> int | None:
         """Return the exit code of the attempt's process, or None if it still runs after that time."""
+        if HAS_KEEPER:
+            if not _ends_within(self.process.pid, seconds):
+                return None
+            self.cpu_s = sum(psutil.Process(self.process.pid).cpu_times()[:4])  # whole, as long as nobody waits for it
         with contextlib.suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
             return int(self.process.wait(seconds))
         return None
@@ -78,7 +83,8 @@ class PolledTree(Tree, kw_only=True):
         _signal(self.earlier, "kill")
         with contextlib.suppress(BrokenPipeError):  # a request that was never read
             self.process.stdin.close()
-        self.cpu_s = max(self.cpu_s, _cpu_of_children_s() - self.cpu_before_s)  # what ran between two samples, too
+        if not HAS_KEEPER:  # what ran between two samples counts too; with that of what another thread has waited for
+            self.cpu_s = max(self.cpu_s, _cpu_of_children_s() - self.cpu_before_s)
 
     @property
     def pids(self) -> list[int]:
@@ -97,6 +103,17 @@ class PolledTree(Tree, kw_only=True):
             self.keeper_until = time.monotonic() + KEEPER_S
         elif time.monotonic() >= self.keeper_until:
             _signal(self.earlier, "kill")
+
+
+def _ends_within(pid: int, seconds: float) -> bool:
+    """Return True if a child has ended by then; it stays to be waited for."""
+    ended = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(ended)
 
 
 def _signal(members: set[psutil.Process], method: str) -> None:

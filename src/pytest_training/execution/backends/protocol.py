@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Reply
+from pytest_training.execution.equipment import NodeRecord
 from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.model import Job
 from pytest_training.limits import LIMITS, Limits
@@ -19,6 +20,7 @@ class BackendRun(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...]  # modules that the selected jobs import, to be loaded once for all of them
     seed: int
     report_problem: Callable[[str], None]  # adds a sentence to the run's reports
+    has_work: bool = True  # False if every job is unchanged
     say: Callable[[str], None] = lambda _: None  # writes a line on the terminal, for a start that takes long
 
 
@@ -130,6 +132,10 @@ class Backend(Protocol):
     def place(self) -> str:
         """Say where the run executes its attempts, or in a dry run would; nothing if that is this session's machine."""
         return ""
+
+    def nodes(self) -> tuple[NodeRecord, ...]:
+        """Describe the machines that have executed attempts, if this one has not."""
+        return ()
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:
         """Return the launcher of a slot, in that slot's process; `connection` is what `start` has returned."""

@@ -16,7 +16,7 @@ from pytest_training.execution.readers.names import is_measured
 from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
 
 MOST_PRINTS, LARGEST_SOURCE = 50, 2**20
-ALONE = re.compile(r"\s*\[?\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)\s*\]?\s*")
+ALONE = re.compile(r"\s*[\[{]?\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)\s*[\]}]?\s*")
 """A line that is a number."""
 _WRAPPERS = {"round", "float", "str", "mean", "average", "median"}
 _METHODS = {"mean", "item", "numpy", "round", "result"}

@@ -18,6 +18,7 @@ _ROW = re.compile(
     re.IGNORECASE,
 )
 _NEVER_NEGATIVE = re.compile(r"acc|accuracy|precision|recall|f\d|auc|iou|dice", re.IGNORECASE)
+_SENTENCE = re.compile(r"\s(?:in|is|was|took|of)$", re.IGNORECASE)  # `finished in 2.3`
 _NO_FEATURES = ("swept", "settings", "settings_in_files", "counters_in_files", "splits")
 _OTHER = frozenset(["intercept", "slope"]).union(*(WORDS[key] for key in _NO_FEATURES))
 Finals = dict[str, tuple[Number, int]]
@@ -81,4 +82,4 @@ def kind_of(name: str) -> str:
     if is_measured(name):
         return "measurement"
     words = re.split(r"[\W_]+", name.lower())
-    return "" if estimator_in(name) or _OTHER.intersection(words) else "feature"
+    return "" if _SENTENCE.search(name) or estimator_in(name) or _OTHER.intersection(words) else "feature"

@@ -19,7 +19,7 @@ from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, M
 from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
 
-LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, FEWEST_TEXTS = 4_000, 200, 500, 30, 3
+LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE, FEWEST_TEXTS = 4_000, 200, 500, 30, 4, 3
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
@@ -45,6 +45,8 @@ class Printed(Struct):
     _heads: tuple[str, ...] = ()  # of the columns of a table
     _epoch: dict[str, float] = field(default_factory=dict)
     titles: Titles = field(default_factory=Titles)
+    _above: str = ""  # the line before
+    _below: tuple[str, ...] = ()  # names that it took from the line above it
     _features: FeatureList = field(default_factory=FeatureList)
 
     def feed(self, line: str) -> Line:
@@ -53,7 +55,9 @@ class Printed(Struct):
         states = [state for state in _BACK.sub("\r", line).split("\r") if state.strip()]
         text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
         text = _ESCAPES.sub("", text) if "\x1b" in text else text
-        read = self._match(text) if self.pattern else self._read(text)
+        named = "" if self.pattern or not ALONE.fullmatch(text) else self._with_title(text)
+        read = self._match(text) if self.pattern else self._read(named or text)
+        self._above, self._below = text.strip(), tuple(read.values) if named else ()
         new = {name: (value, self.line) for name, value in read.values.items()}
         if not self.pattern:
             self._features = FeatureList() if self._heads else self._features.after(text)
@@ -65,6 +69,15 @@ class Printed(Struct):
             ):
                 self.finals[name] = final
         return read if new else read._replace(values={})
+
+    def _with_title(self, text: str) -> str:
+        """Return a number with the line above it, if that names it; a second number takes that name away."""
+        for name in self._below:
+            self.finals.pop(name, None)
+        words = words_of(self._above.strip(":"))
+        is_short = 0 < len(words) <= MOST_ABOVE and not _DIGIT.search(re.sub("[Rr]2|[Ff]1", "", self._above))
+        is_title = is_short and any(map(is_measured, (words[0], words[-1]))) and not (self._below or self._epoch)
+        return f"{self._above.strip(':')}: {text}" if is_title and "." in text and not self._heads else ""
 
     def pass_over(self, part: bytes) -> None:
         """Count the lines of a part that is not read, and forget the numbers that it may have with other values."""
@@ -216,7 +229,9 @@ class FollowedLog:
             self._rest = b""
             while (left := size - most + most // 4 - log.tell()) > 0 and (chunk := log.read(min(CHUNK, left))):
                 self._printed.pass_over(chunk)
-            self._printed.line += log.readline(most).endswith(b"\n")
+            cut, _, states = log.readline(most).partition(b"\r")  # all of a progress bar is one line
+            self._printed.line += not states and cut.endswith(b"\n")
+            yield states
         yield log.read(most)
         self._offset = log.tell()
 

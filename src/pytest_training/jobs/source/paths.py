@@ -23,7 +23,7 @@ LARGEST_README = 2**18
 _FILES = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.py\b|-m +[\w.]+")
 _STARTS = re.compile(r"\b(python[\d.]*|torchrun|launch|deepspeed|accelerate|mpirun|srun|uv run)\b")
 _CHANGES = re.compile(r"\bcd +([\w./-]+)/? *(?:&&|;)")
-_LIKE_PATH = re.compile(r"[\w.-]*[/.][\w./-]*|data|datasets?|configs?|conf")
+_LIKE_PATH = re.compile(r"[\w.-]*[/.][\w./-]*|[\w. -]+\.\w{2,5}|data|datasets?|configs?|conf")
 """Texts of a source that are paths if they exist; of bare words, these alone."""
 
 
@@ -40,18 +40,20 @@ def named_paths(content: bytes) -> set[str]:
     return {path for path in ends if path and len(path) <= LONGEST_PATH and path.isprintable()}
 
 
-def whole_paths(tree: ast.Module, constants: Constants) -> set[str]:
-    """Return the paths of a source that are literal from their beginning, but for what it writes."""
-    paths = dict(_all_paths(tree, constants))
+def whole_paths(tree: ast.Module, constants: Constants, *, written: bool = False) -> set[str]:
+    """Return the paths of a source that are literal from their beginning, unless asked but for what it writes."""
+    paths = dict(_all_paths(tree, constants, has_written=written))
     inside = {below for node, parts in paths.items() if len(parts) > 1 for below in walk(node) if below is not node}
     literal = (list(filter(None, parts)) for node, parts in paths.items() if node not in inside and all(parts))
     return {path for parts in literal if len(path := "/".join(parts)) <= LONGEST_PATH and path.isprintable()}
 
 
-def _all_paths(tree: ast.Module, constants: Constants) -> Iterator[tuple[ast.AST, list[str | None]]]:
+def _all_paths(
+    tree: ast.Module, constants: Constants, *, has_written: bool = False
+) -> Iterator[tuple[ast.AST, list[str | None]]]:
     """Yield each expression that may be a path that is read, with its parts."""
     nodes = list(walk(tree))
-    written = {node for call in nodes if _writes(call, constants) for node in walk(call)}
+    written = set() if has_written else {node for call in nodes if _writes(call, constants) for node in walk(call)}
     outputs = filter(None, (constants.node(node.id) for node in written if isinstance(node, ast.Name)))
     written |= {node for output in outputs for node in walk(output)}
     paths = (node for node in nodes if isinstance(node, _PATHS) and node not in written)
@@ -115,7 +117,8 @@ def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> 
     if bool(below - above) != bool(above - below):
         yield own if below - above else root
     yield from (folder for _, folder in starts)
-    ways_up = (os.path.normpath(own / path) for path in paths if path.startswith(".."))
+    ups = (path for path in whole_paths(source.tree, source.constants, written=True) if path.startswith("../"))
+    ways_up = (os.path.normpath(own / path) for path in (*(path for path in paths if path.startswith("..")), *ups))
     yield from (own for way in ways_up if Path(way).is_relative_to(root))  # from the root it would lead out
     yield from (each for each in source.path.parents if each == root or any((each / name).exists() for name in MARKERS))
 

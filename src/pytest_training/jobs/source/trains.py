@@ -55,10 +55,14 @@ _TRAINS = re.compile(
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}
 """Variables in `model.train(mode)`, which trains nothing."""
+_SERVES = re.compile(rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui)\b", re.MULTILINE)
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps|timesteps", re.IGNORECASE)
+_PREPARES = re.compile(r"scaler|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)
+"""Classes that prepare data, whatever they fit."""
+_GRADIENT = re.compile(r"grad|deriv", re.IGNORECASE)
 _RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate"}
 
 
@@ -74,6 +78,8 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
         return None
     if _OTHERS.fullmatch(place.lower()) or (stem.endswith("_test") and _CHECKS.search(content)):
         return Candidate(is_job=False, why="is named as a test or a benchmark") if has_words or is_named else None
+    if has_words and not is_named and _SERVES.search(content):
+        return Candidate(is_job=False, why="serves an app")
     source = read()
     definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     body = [each for each in source.tree.body if not isinstance(each, definitions)]
@@ -125,6 +131,8 @@ class _Signs:
         Of a class count the methods that are named somewhere.
         """
         if nodes and isinstance(nodes[0], ast.ClassDef):
+            if _PREPARES.search(nodes[0].name):
+                return None
             methods = [each for each in nodes[0].body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
             self._methods += [(source, method) for method in methods]
             inside = {node for method in methods for node in walk(method)}
@@ -153,12 +161,25 @@ class _Signs:
                 self._descent = f"{source.where(node)}: descends by a learning rate"
             if isinstance(node, ast.Call) and not any(map(_is_no_round, node.keywords)):
                 words = self._words(node)
-                if _TRAINS.fullmatch(words):
+                if _TRAINS.fullmatch(words) or (
+                    words.endswith((".train()", ".training()")) and self._is_own(source, node)
+                ):
                     return _sentence(source, node)
                 if words.partition("(")[0].endswith((".backward", ".manual_backward")):
                     self._backward = self._backward or _sentence(source, node)
                 self._has_optimiser |= "optim" in words or last_name(node.func) in {"step", "add_", "sub_"}
         return (self._backward if self._has_optimiser else None) or (self._descent if self._has_rounds else None)
+
+    def _is_own(self, source: Source, call: ast.Call) -> bool:
+        """Return True for a call of a method of a class of this file that takes no mode."""
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        name = last_name(owner.func if isinstance(owner, ast.Call) else owner)
+        classes = [node for node in source.tree.body if isinstance(node, ast.ClassDef)]
+        methods = (each for node in classes if node.name == self._made.get(name, name) for each in node.body)
+        return any(
+            isinstance(each, ast.FunctionDef) and each.name == last_name(call.func) and len(each.args.args) == 1
+            for each in methods
+        )
 
     def _words(self, call: ast.Call) -> str:
         """Return `sgd optimizer.minimize(…)`, `.train(…)` for a plain function, `net.train()` for `net.train(mode)`."""
@@ -182,7 +203,18 @@ def _descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
     if not has_rounds:
         changes = [each for each in changes if isinstance(each.op, ast.Sub) and isinstance(each.value, ast.BinOp)]
     rates = _RATES if has_rounds else _RATES - {"alpha", "step_size"}
-    return any(last_name(node) in rates for change in changes for node in walk(change.value))
+    steps = (node for node in walk(loop) if isinstance(node, ast.BinOp | ast.AugAssign))
+    return any(last_name(node) in rates for change in changes for node in walk(change.value)) or any(
+        map(_is_down, steps)
+    )
+
+
+def _is_down(step: ast.BinOp | ast.AugAssign) -> bool:
+    """Return True for `weight - rate * gradient`, also `+=`: a product of the two, by their names."""
+    value = step.value if isinstance(step, ast.AugAssign) else step.right
+    names = [last_name(node) for node in walk(value)] if isinstance(step.op, ast.Sub | ast.Add) else []
+    is_product = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Div)
+    return is_product and not _RATES.isdisjoint(names) and any(map(_GRADIENT.search, names))
 
 
 def _is_no_round(keyword: ast.keyword) -> bool:

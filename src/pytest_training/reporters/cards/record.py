@@ -57,6 +57,7 @@ class JobRecord(Struct, frozen=True, dict=True):
         in_order = sorted(evaluations, key=lambda each: next((names.index(n) for n in names if n in each.metrics), 0))
         provenance, used = read_json(run.provenance, Provenance), {each.name for each in outcome.data}
         datasets = tuple(each for each in datasets if each.name in used)
+        provenance = provenance and provenance.at(outcome.attempts[-1])
         return cls(job, outcome, run, datasets, description or Description(), tuple(in_order), provenance)
 
     @property

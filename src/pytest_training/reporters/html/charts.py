@@ -23,6 +23,7 @@ GANTT_WIDTH = 1000.0
 GANTT_LEFT = 64.0
 GANTT_ROW = 30.0
 GANTT_MOST_SLOTS = 64
+CLOCKS_S = 0.1  # by which attempts that follow each other may seem to overlap
 SHORTEST_WAIT_S = 0.1
 CHARACTER = 6.6  # width of a letter in the timeline's font size, to know what fits into a bar
 
@@ -190,9 +191,27 @@ class _Span(NamedTuple):
 
     outcome: Outcome
     slot: str
+    lane: int  # its row of the slot's: what a node executes at once does not lie in one
     asked: float  # when its slot asked for it: until `begin` it waited
     begin: float
     end: float
+
+    @property
+    def row(self) -> tuple[str, int]:
+        """What has one line of the timeline."""
+        return self.slot, self.lane
+
+
+def _in_lanes(spans: Iterable[_Span]) -> list[_Span]:
+    """Return the spans with a row of the slot's for each that begins before those above it have ended."""
+    ends: dict[str, list[float]] = {}
+    placed: list[_Span] = []
+    for span in sorted(spans, key=lambda span: span.begin):
+        lanes = ends.setdefault(span.slot, [])
+        lane = next((number for number, end in enumerate(lanes) if end <= span.begin + CLOCKS_S), len(lanes))
+        lanes[lane : lane + 1] = [span.end]
+        placed.append(span._replace(lane=lane))
+    return placed
 
 
 def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
@@ -200,15 +219,16 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     if not (spans := [span for outcome in outcomes for span in _spans(outcome)]):
         return None
     begin, end = min(span.asked for span in spans), max(span.end for span in spans)
-    slots = sorted({span.slot for span in spans}, key=lambda name: (len(name), name))
-    top_of = {slot: 22 + index * GANTT_ROW for index, slot in enumerate(slots[:GANTT_MOST_SLOTS])}
+    spans = _in_lanes(spans)
+    rows = sorted({span.row for span in spans}, key=lambda row: (len(row[0]), row))
+    top_of = {row: 22 + index * GANTT_ROW for index, row in enumerate(rows[:GANTT_MOST_SLOTS])}
     across = Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
-    drawn = [span for span in spans if span.slot in top_of]
+    drawn = [span for span in spans if span.row in top_of]
     ids = {outcome.job_id for outcome in outcomes}
-    bars = [_bar(group, lambda time: across(time - begin), top_of[group[0].slot]) for group in _folded(drawn, ids)]
+    bars = [_bar(group, lambda time: across(time - begin), top_of[group[0].row]) for group in _folded(drawn, ids)]
     return Timeline(
         height=26 + len(top_of) * GANTT_ROW,
-        slots=tuple(Tick(top, slot or "?") for slot, top in top_of.items()),
+        slots=tuple(Tick(top, "" if lane else one_line(slot, 24) or "?") for (slot, lane), top in top_of.items()),
         ticks=tuple(Tick(across(value), duration(value)) for value in ticks(0.0, end - begin, 6)),
         bars=tuple(bars),
         left_out=len(spans) - len(drawn),
@@ -217,10 +237,10 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
 
 def _folded(spans: Iterable[_Span], ids: Collection[str]) -> Iterator[list[_Span]]:
     """Yield the attempts of each bar: those that follow each other on a slot, if they are trials of a study there."""
-    in_order = sorted(spans, key=lambda span: (len(span.slot), span.slot, span.begin))
+    in_order = sorted(spans, key=lambda span: (len(span.slot), span.row, span.begin))
     named = enumerate(span.outcome.trial_of for span in in_order)
     studies = [name if name in ids else number for number, name in named]
-    for _, group in groupby(zip(in_order, studies, strict=True), lambda pair: (pair[0].slot, pair[1])):
+    for _, group in groupby(zip(in_order, studies, strict=True), lambda pair: (pair[0].row, pair[1])):
         yield [span for span, _ in group]
 
 
@@ -252,4 +272,4 @@ def _spans(outcome: Outcome) -> Iterator[_Span]:
             is_killed = len(outcome.attempts) == 1 and not attempt.ending.wall_s  # its slot or its run was
             times: Outcome | Ending = outcome if is_killed else attempt.ending
             begin = start.timestamp() + times.waiting_s
-            yield _Span(outcome, attempt.slot or outcome.slot, start.timestamp(), begin, begin + times.wall_s)
+            yield _Span(outcome, attempt.place or outcome.place, 0, start.timestamp(), begin, begin + times.wall_s)

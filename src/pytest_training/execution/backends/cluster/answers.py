@@ -44,11 +44,14 @@ class Answers:
     def __init__(self, client: Any, run_id: str) -> None:
         self.client, self.topic = client, topic(run_id)
         self.replies: dict[str, bytes] = {}
-        client.subscribe_topic(self.topic, self._note)
+        self.connection: Any = self
+        self.subscribe()
 
-    def subscribe_again(self) -> None:
-        """Ask for the replies once more: a scheduler forgets a client whose connection broke."""
-        self.client.subscribe_topic(self.topic, self._note)
+    def subscribe(self) -> None:
+        """Ask the scheduler for the replies; again if the connection is another one: it has forgotten us."""
+        if self.connection is not (connection := self.client.scheduler_comm):
+            self.connection = connection
+            self.client.subscribe_topic(self.topic, self._note)
 
     def take(self, key: str) -> bytes | None:
         """Return the reply of an attempt, once."""

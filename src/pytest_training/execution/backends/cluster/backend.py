@@ -1,6 +1,7 @@
 """The backend in the owner's process."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,14 +9,16 @@ from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.where import Where, parse_where
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
-from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
+from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, SubprocessLauncher
+from pytest_training.execution.equipment import NodeRecord
+from pytest_training.places import appending
 from pytest_training.units import duration
 from pytest_training.wording import counted
 
 if TYPE_CHECKING:
+    from pytest_training.execution.backends.cluster.cargo import Shipment
     from pytest_training.execution.backends.cluster.connect import Connection
     from pytest_training.execution.backends.cluster.pool import Pool
-    from pytest_training.execution.backends.cluster.transfer import Shipment
 
 
 SILENT_S = 5.0  # of waiting for the first node
@@ -47,25 +50,30 @@ class Cluster(Backend):
         self.where = parse_where(opening.where, opening.source, (Path.cwd(), Path(opening.project)))
         check(self.where)
         if opening.is_dry:
-            return min(
-                (each for each in ((self.where.nodes or 0) * self.where.cores, opening.most) if each), default=None
-            )
+            slots = (self.where.nodes or 0) * self.where.cores
+            return min((each for each in (slots, opening.most) if each), default=None)
         self.connection = connect(self.where, opening)
         return self.connection.slots(opening.most)
 
     def place(self) -> str:
         """Say what would be started or used, or, once that is so, how many nodes it had."""
         if self.pool is None:
-            return f"would {self.where.does}"
-        return f"{self.where.label}: {counted(len(self.pool.came), 'node')}"
+            return f"would {self.where.does}" if self.opening.is_dry else ""
+        return f"{self.where.label}: {counted(sum(not each.refused for each in self.nodes()), 'node')}"
+
+    def nodes(self) -> tuple[NodeRecord, ...]:
+        """Describe all nodes that ever came."""
+        return tuple(self.pool.records.values()) if self.pool else ()
 
     def start(self, run: BackendRun) -> Any:
-        """Wait for the first node."""
+        """Wait for the first node, if any job is to be trained."""
+        from pytest_training.execution.backends.cluster.cargo import Shipment  # noqa: PLC0415  (as above)
         from pytest_training.execution.backends.cluster.pool import Pool  # noqa: PLC0415  (imports Dask)
-        from pytest_training.execution.backends.cluster.transfer import Shipment  # noqa: PLC0415  (as above)
 
         if self.connection is None:
             raise DeclarationError("the cluster was not opened")
+        if not run.has_work:
+            return
         probe = run.folder.path / "shared.txt"
         probe.write_text(run.folder.run_id, encoding="utf-8")
         order = ServerOrder(
@@ -96,7 +104,7 @@ class Cluster(Backend):
 
     def launcher(self, connection: Any, seat: Seat) -> Launcher:  # noqa: ARG002  (it has the pool)
         """Return a launcher that takes the first room for each attempt."""
-        return self.launcher_at(None)
+        return self.launcher_at(None) if self.pool else SubprocessLauncher(seat)  # that will launch nothing
 
     def launcher_at(self, lease: Any) -> Launcher:
         """Return a launcher whose first attempt has that room."""
@@ -117,21 +125,31 @@ class Cluster(Backend):
         """End the job servers on the nodes, then what the session has started."""
         from pytest_training.execution.backends.cluster import node  # noqa: PLC0415  (as above)
 
-        self._everywhere(node.forget)
+        self._keep(self._everywhere(node.forget))
         if self.pool is not None:
             self.pool.closed.set()
         if self.connection is not None:
             self.connection.close()
             self.connection = None
 
-    def _everywhere(self, function: Any, *arguments: Any) -> None:
-        """Call a function on every node, and wait a moment for that: a frozen node never answers."""
+    def _keep(self, said: dict[str, bytes]) -> None:
+        """Add what the nodes' job servers have said, normally nothing, to the run's server.log."""
+        for address, text in said.items():
+            if text and self.pool is not None:
+                log = Path(self.pool.server.probe).with_name("server.log")
+                with contextlib.suppress(OSError), appending(log) as file:
+                    file.write(f"node at {address}:\n".encode() + text)
+
+    def _everywhere(self, function: Any, *arguments: Any) -> dict[str, Any]:
+        """Call a function on every node, and wait a moment for the answers: a frozen node never has one."""
         from pytest_training.execution.backends.cluster.answers import answered  # noqa: PLC0415  (few runs need it)
 
         if self.pool is None or self.connection is None:
-            return
+            return {}
         self.pool.stop()
         if (addresses := list(self.pool.nodes)) and not self.pool.lost:
             with contextlib.suppress(Exception):
                 run, run_id = self.connection.client.run, self.pool.server.run_id
-                answered(lambda: run(function, run_id, *arguments, workers=addresses, on_error="ignore"), PATIENCE_S)
+                ask = partial(run, function, run_id, *arguments, workers=addresses, on_error="ignore")
+                return answered(ask, PATIENCE_S) or {}
+        return {}

@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -25,27 +26,18 @@ from pytest_training.execution.backends.cluster.answers import scheduler_of
 from pytest_training.execution.backends.cluster.heir import with_heir
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
-from pytest_training.execution.backends.cluster.where import Where
+from pytest_training.execution.backends.cluster.where import Where, is_open
 from pytest_training.execution.backends.protocol import Opening
 from pytest_training.text import one_line
 from pytest_training.wording import safe_repr
 
-QUEUES = {
-    "slurm": "SLURMCluster",
-    "pbs": "PBSCluster",
-    "sge": "SGECluster",
-    "lsf": "LSFCluster",
-    "htcondor": "HTCondorCluster",
-}
+QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
+QUEUES |= {"htcondor": "HTCondorCluster"}
 """Classes of dask-jobqueue."""
-PACKAGES = {
-    "local": ("cryptography",),
-    "ssh": ("cryptography", "asyncssh"),
-    **dict.fromkeys(QUEUES, ("cryptography", "dask_jobqueue")),
-}
-"""What each form needs beside distributed, by import name."""
+PACKAGES = {**dict.fromkeys(QUEUES, "dask_jobqueue"), "ssh": "asyncssh"}  # that a form needs beside the others
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # who tries again is the job's own declaration
+    "distributed.scheduler.worker-ttl": "1h",  # the pool decides who is silent; this counts a pause of pytest
     "distributed.admin.tick.limit": "30s",
     "distributed.deploy.lost-worker-timeout": "5s",
     "distributed.comm.timeouts.connect": "15s",
@@ -76,8 +68,8 @@ class Connection(Struct):
 
     def attend(self, pool: Pool, report: Callable[[str], None]) -> None:
         """Have the cluster grow and shrink with the work of a pool, if this session has started it."""
-        for address in (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"]):
-            pool.note_address(address)
+        addresses = (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"])
+        pool.open_address = next(filter(is_open, addresses), "")
         if hasattr(self.cluster, "worker_spec"):
             scaling = Scaling(self.cluster, pool, self.most_nodes)
             scaling.report_problem = report
@@ -103,7 +95,7 @@ class Connection(Struct):
 
 def check(where: Where) -> None:
     """Raise DeclarationError if a package or a setting is missing; nothing is reached or started."""
-    for name in ("distributed", *PACKAGES.get(where.kind, ())):
+    for name in ("distributed", "cryptography", PACKAGES.get(where.kind, "dask")):
         if importlib.util.find_spec(name) is None:
             package, extra = name.replace("_", "-"), "pip install 'pytest-training[cluster]'"
             raise DeclarationError(f"--training-cluster {where.label} needs {package}, of the extra cluster: {extra}")
@@ -130,9 +122,17 @@ def _loaded(name: str, where: Where) -> Any:
         return importlib.import_module(name)
     except FROM_OTHERS as error:
         spec = importlib.util.find_spec(package := name.partition(".")[0])
-        text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
         source = f"{package} from {spec.origin if spec else 'nowhere'}"
-        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {text}") from None
+        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {_why(error)}") from None
+
+
+def _why(error: BaseException) -> str:
+    """Return an error and the first one that led to it: Dask's own often say no more than `failed to start`."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    causes = dict.fromkeys(f"{type(each).__name__}: {each}" for each in (error, first))
+    return one_line("; ".join(text[:LONGEST] for text in causes))
 
 
 def connect(where: Where, opening: Opening) -> Connection:
@@ -141,13 +141,15 @@ def connect(where: Where, opening: Opening) -> Connection:
     with ExitStack() as ending:
         ending.enter_context(_silence())
         ending.enter_context(dask_config.set(SETTINGS))
+        interrupt = signal.getsignal(signal.SIGINT)
         try:
             cluster: Any = None if where.address else START.get(where.kind, _queue)(where, opening, ending)
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
             client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
         except FROM_OTHERS as error:
-            text = one_line(f"{type(error).__name__}: {error}")[:LONGEST]
-            raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {text}") from None
+            raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {_why(error)}") from None
+        finally:
+            signal.signal(signal.SIGINT, interrupt)  # dask-jobqueue takes it when it is imported, to exit
         ending.callback(_quietly, client.close, timeout=5)
         return Connection(client, cluster, where.nodes or _most_nodes(cluster), ending.pop_all())
 
@@ -187,6 +189,7 @@ def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
         dashboard_address=None,
         scheduler_kwargs=PRIVATE,
         memory_limit=0,
+        silence_logs=logging.CRITICAL,  # also of the worker, which prints what it makes of its end
     )
     ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
     return cluster
@@ -196,11 +199,11 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
     import dask  # noqa: PLC0415  (the extra `cluster`)
     from distributed import Security  # noqa: PLC0415  (as above)
 
-    make = with_heir(getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind]), ending)
     settings = dask.config.get(f"jobqueue.{where.kind}")
     shared = Path(os.path.expandvars(settings.get("shared-temp-directory") or opening.reports)).expanduser()
     shared.mkdir(parents=True, exist_ok=True)
     keys = ending.enter_context(tempfile.TemporaryDirectory(prefix=".cluster-", dir=shared))  # of mode 0700
+    make = with_heir(getattr(importlib.import_module("dask_jobqueue"), QUEUES[where.kind]), keys, ending)
     logs = Path(opening.reports, "cluster", time.strftime("%Y%m%d-%H%M%S"))
     has_own = dask.config.get(f"{TLS}.scheduler.cert", None)
     cluster = make(
@@ -223,18 +226,17 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
     from distributed import Security, SSHCluster  # noqa: PLC0415  (as above)
 
     security, path = Security.temporary(), f"/tmp/.cluster-{secrets.token_hex(16)}.pem"  # noqa: S108  (of mode 0600)
-    logins = [
-        {"host": host.strip("[]"), **({"username": user} if user else {}), **({"port": int(port)} if port else {})}
-        for user, host, port in where.hosts
-    ]
-    ending.callback(_quietly, _on_each, logins=logins, command=f"rm -f {path}")
-    _on_each(logins, f"umask 077; set -C; cat > {path}", f"{security.tls_worker_key}{security.tls_worker_cert}")
+    hosts = [host.strip("[]") for _, host, _ in where.hosts]
+    patience = {"connect_timeout": REACH_S}
+    logins = [{**patience, "username": user or (), "port": int(port) if port else ()} for user, _, port in where.hosts]
+    ending.callback(_quietly, _on_each, hosts=hosts, logins=logins, command=f"rm -f {path}")
+    keys = f"{security.tls_worker_key}{security.tls_worker_cert}"
+    _on_each(hosts, logins, f"umask 077; set -C; cat > {path}", keys)
     files = {f"{TLS}.{name}": path for name in ("ca-file", "scheduler.cert", "worker.cert")}
     ending.enter_context(dask.config.set({"distributed.comm.require-encryption": True, **files}))  # crosses to them
-    words = [{name: each[name] for name in ("username", "port") if name in each} for each in logins]
     cluster = SSHCluster(
-        [each["host"] for each in (logins[0], *logins)],
-        connect_options=[words[0], *words],
+        [hosts[0], *hosts],
+        connect_options=[logins[0], *logins],
         scheduler_options={"protocol": "tls://", "port": 0, **PRIVATE},
         worker_options={"dashboard_address": HIDDEN},
         remote_python=f"{sys.executable} -m {lifeline.__name__} {path}",
@@ -244,15 +246,15 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
     return cluster
 
 
-def _on_each(logins: list[dict[str, Any]], command: str, sent: str = "") -> None:
+def _on_each(hosts: list[str], logins: list[dict[str, Any]], command: str, sent: str = "") -> None:
     import asyncssh  # noqa: PLC0415  (the extra `cluster`)
 
-    async def execute(login: dict[str, Any]) -> None:
-        async with asyncssh.connect(**login) as connection:
+    async def execute(host: str, login: dict[str, Any]) -> None:
+        async with asyncssh.connect(host, **login) as connection:
             await connection.run(command, input=sent, check=True)
 
     async def everywhere() -> None:
-        await asyncio.gather(*map(execute, logins))
+        await asyncio.gather(*map(execute, hosts, logins))
 
     asyncio.run(everywhere())
 

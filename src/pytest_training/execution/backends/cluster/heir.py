@@ -1,6 +1,6 @@
-"""Jobs of a queueing system are cancelled with the session that has submitted them, also if it is killed.
+"""What a session that is killed leaves to a queueing system: its jobs are cancelled, and the cluster's keys removed.
 
-Those that train end by themselves then. Those that wait would start some time, and look for their scheduler in vain.
+Jobs that train end by themselves. Those that wait would start some time, and look for their scheduler in vain.
 """
 
 import contextlib
@@ -9,14 +9,14 @@ import subprocess
 from contextlib import ExitStack
 from typing import Any
 
-SCRIPT = 'trap "" INT TERM HUP; while read -r id; do ids="$ids $id"; done; test -z "$ids" || exec "$@" $ids'
-"""Read ids until nobody can write any more; cancel these jobs, of which most have ended."""
+SCRIPT = 'trap "" INT TERM HUP; while read -r id; do ids="$ids $id"; done; test -z "$ids" || "$@" $ids; rm -rf "$0"'
+"""Read ids until nobody can write any more; cancel these jobs, of which most have ended, and remove the keys."""
 PATIENCE_S = 10.0
 
 
-def with_heir(cluster: Any, ending: ExitStack) -> Any:
-    """Return a class like that one of dask-jobqueue, whose jobs do not outlive this process."""
-    words = ["sh", "-c", SCRIPT, "sh", *shlex.split(cluster.job_cls.cancel_command)]
+def with_heir(cluster: Any, keys: str, ending: ExitStack) -> Any:
+    """Return a class like that one of dask-jobqueue, whose jobs and folder of keys do not outlive this process."""
+    words = ["sh", "-c", SCRIPT, keys, *shlex.split(cluster.job_cls.cancel_command)]
     silent: Any = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
     heir = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True, text=True, bufsize=1, **silent)
     ending.callback(_part, heir)

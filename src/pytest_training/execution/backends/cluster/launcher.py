@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,11 @@ from msgspec.structs import replace
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Place, Reply
 from pytest_training.execution.backends.cluster import node as on_node
-from pytest_training.execution.backends.cluster.cargo import Cargo
+from pytest_training.execution.backends.cluster.cargo import Cargo, NodeGone, Shipment
 from pytest_training.execution.backends.cluster.nodes import Lease
 from pytest_training.execution.backends.cluster.orders import AttemptOrder
-from pytest_training.execution.backends.cluster.pool import Pool
+from pytest_training.execution.backends.cluster.pool import CUT_OFF, Pool
 from pytest_training.execution.backends.cluster.returning import Returning
-from pytest_training.execution.backends.cluster.transfer import NodeGone, Shipment
 from pytest_training.execution.backends.subprocess import INTERRUPTED
 from pytest_training.execution.job_files import renew_checkpoint
 
@@ -60,8 +60,8 @@ class ClusterLauncher:
 
     def _launch(self, request: AttemptRequest, lease: Lease) -> Reply:
         node, begun = lease.node, time.monotonic()
-        is_shared = node.facts.shares_files and request.private is None
-        cargo = None if is_shared else Cargo(self.shipment, node, request)
+        is_same = node.facts.shares_files and node.facts.prefix == sys.prefix
+        cargo = None if is_same and request.private is None else Cargo(self.shipment, node, request)
         try:
             moved = cargo.bring() if cargo else request
         except (DeclarationError, OSError) as problem:
@@ -74,7 +74,7 @@ class ClusterLauncher:
             reply = returning.fetch(reply) if returning and reply else reply
         except NodeGone:  # what it has left is not here
             reply = reply if reply and (reply.refused or reply.lost) else None
-        if is_shared and (reply is None or reply.lost):
+        if node.facts.shares_files and (reply is None or reply.lost):
             renew_checkpoint(Path(request.checkpoint), request.files.below)
         return self._lost(reply, lease, begun) if reply is None or reply.lost else reply
 
@@ -99,6 +99,8 @@ class ClusterLauncher:
             return msgspec.json.decode(answer, type=Reply)
         if future.status == "error" and type(error := future.exception(timeout=LOOK_S)).__name__ != "KilledWorker":
             return Reply(refused=f"a node cannot execute it: {type(error).__name__}: {error}")
+        if future.status == "cancelled":  # not by us
+            lease.lost = lease.lost or CUT_OFF
         with contextlib.suppress(Exception):
             future.cancel(force=True)
         return None
@@ -108,8 +110,8 @@ class ClusterLauncher:
         node, lost, notes = lease.node, reply.lost if reply else None, reply.notes if reply else ()
         where = f"node {node.name} on {node.facts.host}"
         if lost and lost.cause == "server died":
-            lost = Lost(cause=lost.cause, reason=f"the job server of {where} died while the job ran")
-            return Reply(lost=lost, notes=notes)
+            reason = f"the job server of {where} died while the job ran; see server.log in the run folder"
+            return Reply(lost=Lost(cause=lost.cause, reason=reason), notes=notes)
         self.pool.doubt(node)
         how, after = lost.reason if lost else lease.lost or self.pool.how_it_went(), time.monotonic() - begun
         reason = f"worker died: after {after:.1f} s its {where} {how}"

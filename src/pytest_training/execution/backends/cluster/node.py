@@ -7,19 +7,18 @@ no longer wants (its session is gone, or gave it up) ends, with its process tree
 import asyncio
 import contextlib
 import os
-import platform
 import shutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.attempt.environment import SIZE
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply, Result
 from pytest_training.execution.backends.cluster import node_files
@@ -36,13 +35,16 @@ from pytest_training.execution.backends.fork_server.backend import (
 )
 from pytest_training.execution.backends.protocol import Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, INTERRUPTED
+from pytest_training.execution.equipment import equipment
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
+from pytest_training.jobs.plan_file import read_plan
 from pytest_training.limits.protocol import Ending
 from pytest_training.machine import gpus_on_host, machine_cores
 
 LOOK_S = 0.25  # how often an attempt asks whether anybody still wants it
 TOLD_S = 1.0
+SERVER_LOG, LONGEST_LOG = "server.log", 2**16
 TRIM = "MALLOC_TRIM_THRESHOLD_"  # slows a job that allocates much
 IDLE_S = float(os.environ.get("TRAINING_NODE_IDLE_S", "30"))
 """A job server without an attempt for so long ends: its session may be gone."""
@@ -62,8 +64,11 @@ class KeptRun(msgspec.Struct, eq=False):
         """Return the address of the job server, which is started if none is there; nothing if there is to be none."""
         if not order.forks:
             return ""
-        if self.server is None or self.server.process.poll() is not None:
-            self.server = start_server(order.imports, log=log, seed=order.seed)
+        try:
+            if self.server is None or self.server.process.poll() is not None:
+                self.server = start_server(order.imports, log=log, seed=order.seed)
+        except TrainingError:  # no folder for its socket: each job imports for itself
+            return ""
         return self.server.address
 
     def close(self) -> None:
@@ -77,16 +82,15 @@ RUNS: dict[str, KeptRun] = {}  # a Dask worker calls functions, so the state is 
 LOCK = threading.Lock()
 
 
-def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
-    """Say who this node is, what it has, and whether it sees the run folder."""
+async def describe(order: bytes, *, dask_worker: Any) -> bytes:
+    """Say who this node is, what it has, and whether it sees the run folder; the worker's loop goes on meanwhile."""
+    return await asyncio.to_thread(_describe, order, dask_worker)
+
+
+def _describe(order: bytes, dask_worker: Any) -> bytes:
     from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`)
 
-    server, versions, shares_files = msgspec.json.decode(order, type=ServerOrder), {}, False
-    for name in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    with contextlib.suppress(OSError):
-        shares_files = Path(server.probe).read_text(encoding="utf-8") == server.run_id
+    server = msgspec.json.decode(order, type=ServerOrder)
     return msgspec.json.encode(
         NodeFacts(
             id=dask_worker.id,
@@ -96,13 +100,22 @@ def describe(order: bytes, packages: list[str], *, dask_worker: Any) -> bytes:
             cpus=tuple(sorted(os.sched_getaffinity(0))),
             memory_mb=MEMORY_LIMIT / 2**20,
             cards=gpus_on_host(),
-            shares_files=shares_files,
+            shares_files=_shares_files(Path(server.probe), server.run_id),
             scratch=str(node_files.scratch(dask_worker, server.run_id)),
             executable=sys.executable,
             prefix=sys.prefix,
-            versions={"python": platform.python_version(), **versions},
+            equipment=equipment(server.imports),
         )
     )
+
+
+def _shares_files(probe: Path, run_id: str) -> bool:
+    """Return True if this node sees the run folder and, by the plan that is in there, a job's file."""
+    with contextlib.suppress(OSError, DeclarationError):
+        if probe.read_text(encoding="utf-8") == run_id:
+            jobs = read_plan(RunFolder(probe.parents[2], run_id).plan).jobs
+            return any(each.job.path is None or Path(each.job.path).is_file() for each in jobs)
+    return False
 
 
 def execute(payload: bytes) -> None:
@@ -120,7 +133,7 @@ def _executed(order: AttemptOrder, worker: Any, key: str) -> Reply:
     scratch = _scratch(worker, order.server.run_id)
     with LOCK:
         run = _run(order.server.run_id)
-        address = run.serve(order.server, scratch / "server.log")
+        address = run.serve(order.server, scratch / SERVER_LOG)
         run.users += 1
     try:
         seat = Seat(folder=RunFolder(scratch, order.server.run_id))
@@ -137,7 +150,7 @@ def _was_ended(reply: Reply, request: AttemptRequest, is_wanted: Callable[[], bo
     """Return True if an attempt ended because its node does."""
     if reply.ending.ended_by == "interrupted":
         return True
-    if reply.ending.signal != "SIGTERM" and not _was_asked_to_end(request):
+    if reply.ending.ended_by or not (reply.ending.signal == "SIGTERM" or _was_asked_to_end(reply, request)):
         return False
     give_up = time.monotonic() + TOLD_S  # who ends a node may ask all its processes at once, those of jobs first
     while is_wanted() and time.monotonic() < give_up:
@@ -145,8 +158,8 @@ def _was_ended(reply: Reply, request: AttemptRequest, is_wanted: Callable[[], bo
     return not is_wanted()
 
 
-def _was_asked_to_end(request: AttemptRequest) -> bool:
-    result = read_json(request.files.result, Result)
+def _was_asked_to_end(reply: Reply, request: AttemptRequest) -> bool:
+    result = read_json(request.files.result, Result) if reply.ending.exit_status else None
     return bool(result and result.failure and result.failure.cause == "stopped")
 
 
@@ -236,14 +249,17 @@ async def stop_all(run_id: str, how: str) -> None:
         _run(run_id).order = how
 
 
-async def forget(run_id: str, *, dask_worker: Any) -> None:
-    """End the run's job server and remove what was kept for it: the session has ended."""
+async def forget(run_id: str, *, dask_worker: Any) -> bytes:
+    """End the run's job server and remove what was kept for it; return the end of what the server has said."""
     with LOCK:
         run = RUNS.pop(run_id, None)
     if run is not None:
         await asyncio.to_thread(run.close)
-    await asyncio.to_thread(shutil.rmtree, _scratch(dask_worker, run_id), True)
-    await asyncio.to_thread(node_files.leave, run_id)
+    said, scratch = b"", _scratch(dask_worker, run_id)
+    with contextlib.suppress(OSError):
+        said = (scratch / SERVER_LOG).read_bytes()[-LONGEST_LOG:]
+    await asyncio.to_thread(shutil.rmtree, scratch, True)
+    return said
 
 
 def _scratch(worker: Any, run_id: str) -> Path:

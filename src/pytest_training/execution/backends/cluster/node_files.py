@@ -1,17 +1,14 @@
 """On a node that does not see the run folder: an attempt's files are unpacked, laid out, read and removed.
 
-A host has one folder for a run, whichever of its nodes is asked: parcels by their digests, and below `attempts/` the
-tree of each attempt, with a project of its own. Who uses it holds a lock; the kernel frees the lock of what was killed.
+The folder of the Dask worker has parcels by their digests, and below `attempts/` the tree of each attempt, with a
+project of its own. Dask removes that folder with the worker, that of a killed one at the next start.
 """
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import tarfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -23,81 +20,31 @@ from pytest_training.execution.strays import LEFT_OUT
 IDLE_S = 120.0  # files that nobody has asked for so long go: the session looks at a running attempt every 2 s
 MOST_FILES = 200_000
 PROJECT, PRIVATE = "project", "private"  # places in an attempt's tree
-LOCK_NAME = ".training-lock"
+LAID = ".laid"  # what is newer is the attempt's
 Listed = tuple[list[tuple[str, int, str]], list[str]]
 Wanted = tuple[str, int, int, str]  # name, offset, most bytes, stamp or nothing
 
 
-class Held:
-    """A run's folder on this host, while this process uses it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.used = folder, time.monotonic()
-        remove_unused(folder.parent)
-        while True:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self.descriptor, fcntl.LOCK_SH)
-            if (folder / LOCK_NAME).exists():  # else another process has just removed it
-                return
-            os.close(self.descriptor)
-
-    def leave(self) -> None:
-        """Remove the folder, unless another process uses it."""
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(self.folder, ignore_errors=True)
-        except OSError:  # another node of this host holds it
-            return
-        finally:
-            os.close(self.descriptor)
-
-
-HELD: dict[str, Held] = {}  # by run; a Dask worker calls functions, so the state is the module's
-LOCK = threading.Lock()
-
-
-def remove_unused(above: Path) -> None:
-    """Remove the folders of runs that no process holds: their nodes were killed."""
-    for lock in above.glob(f"training-files-*/{LOCK_NAME}"):
-        with open_own(lock) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                continue
-            shutil.rmtree(lock.parent, ignore_errors=True)
+USED: dict[str, float] = {}  # by run, when it last asked; a Dask worker calls functions, so the state is the module's
 
 
 def scratch(worker: Any, run_id: str) -> Path:
-    """Return the folder of a run's files on this host."""
-    return Path(worker.local_directory).parent / f"training-files-{run_id}"
+    """Return the folder of a run's files on this node."""
+    return Path(worker.local_directory, f"training-{run_id}", "files")
 
 
 def _enter(worker: Any, run_id: str) -> Path:
-    with LOCK:
-        if run_id not in HELD:
-            HELD[run_id] = Held(scratch(worker, run_id))
-            threading.Thread(target=_leave_when_idle, args=[run_id, worker], daemon=True).start()
-        HELD[run_id].used = time.monotonic()
-        return HELD[run_id].folder
-
-
-def _leave_when_idle(run_id: str, worker: Any) -> None:
-    while (held := HELD.get(run_id)) and (time.monotonic() - held.used < IDLE_S or worker.state.executing):
-        time.sleep(1.0)
-    leave(run_id)
+    """Return that folder; remove those of runs that were killed, for they ask no more."""
+    USED[run_id] = now = time.monotonic()
+    for other in [other for other, used in USED.items() if now - used > IDLE_S]:
+        del USED[other]
+        shutil.rmtree(scratch(worker, other), ignore_errors=True)
+    (home := scratch(worker, run_id)).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
 
 
 async def _tree(worker: Any, run_id: str, key: str) -> Path:
     return await asyncio.to_thread(_enter, worker, run_id) / "attempts" / key
-
-
-def leave(run_id: str) -> None:
-    """Remove a run's files from this host, unless another node uses them."""
-    with LOCK:
-        held = HELD.pop(run_id, None)
-    if held is not None:
-        held.leave()
 
 
 async def take(run_id: str, digest: str, part: tuple[int, bool], content: bytes, *, dask_worker: Any) -> None:
@@ -109,7 +56,7 @@ async def take(run_id: str, digest: str, part: tuple[int, bool], content: bytes,
 def _take(parcels: Path, digest: str, part: tuple[int, bool], content: bytes) -> None:
     offset, is_last = part
     parcels.mkdir(exist_ok=True)
-    partial, unpacked = (parcels / f"{digest}.{os.getpid()}.{end}" for end in ("partial", "unpacked"))
+    partial, unpacked = (parcels / f"{digest}.{end}" for end in ("partial", "unpacked"))
     with partial.open("r+b" if offset else "wb") as file:
         file.seek(offset)
         file.write(content)
@@ -119,11 +66,11 @@ def _take(parcels: Path, digest: str, part: tuple[int, bool], content: bytes) ->
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
             raise ValueError(f"parcel {digest[:12]} has arrived damaged")
         file.seek(0)
+        unpacked.mkdir(exist_ok=True)
         with tarfile.open(fileobj=file) as archive:
             archive.extractall(unpacked, filter="data")  # refuses links and paths that lead elsewhere
     partial.unlink()
-    with contextlib.suppress(OSError):  # another node of this host was first
-        unpacked.rename(parcels / digest)
+    unpacked.rename(parcels / digest)
 
 
 async def lay(run_id: str, key: str, copied: list[str], linked: list[str], *, dask_worker: Any) -> list[str]:
@@ -140,7 +87,7 @@ def _lay(home: Path, key: str, copied: list[str], linked: list[str]) -> None:
     for digests, copy in ((copied, shutil.copy2), (linked, _link)):
         for digest in digests:
             shutil.copytree(home / "parcels" / digest, home / "attempts" / key, copy_function=copy, dirs_exist_ok=True)
-    (home / "attempts" / key / LOCK_NAME).touch()  # what is newer is the attempt's
+    (home / "attempts" / key / LAID).touch()
 
 
 def _link(source: str, target: str) -> None:
@@ -159,7 +106,7 @@ async def left(run_id: str, key: str, places: list[str], *, dask_worker: Any) ->
 
 
 def _left(tree: Path, places: list[str]) -> Listed:
-    files, others, laid = [], [], (tree / LOCK_NAME).stat().st_ctime_ns
+    files, others, laid = [], [], (tree / LAID).stat().st_ctime_ns
     for place in places:
         walk = Walk(tree / place, MOST_FILES, without=LEFT_OUT)
         for relative, entry in walk:

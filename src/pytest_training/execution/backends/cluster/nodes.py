@@ -3,12 +3,15 @@
 import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.jobs.model import Job
+from pytest_training.wording import counted
+
+LONGEST_LOOK_S = 5.0  # between two looks; what is longer is a pause of this process
 
 
 class Host(msgspec.Struct, eq=False):
@@ -88,12 +91,41 @@ class Lease(msgspec.Struct, eq=False):
         return self.node.name
 
 
+class Silences:
+    """How long nothing was heard of each node, by this process's clock alone: those of other machines may be wrong."""
+
+    def __init__(self, longest_s: float) -> None:
+        self.longest_s = longest_s
+        self.heard: dict[str, tuple[float, float]] = {}  # by address: the scheduler's time of it, and ours
+        self.looked: float | None = None
+
+    def too_long(self, seen: Mapping[str, float], now: float) -> set[str]:
+        """Return the nodes of which nothing was heard for too long; `seen` has when the scheduler heard of each."""
+        asleep_s = 0.0 if self.looked is None else max(now - self.looked - LONGEST_LOOK_S, 0.0)
+        self.looked = now  # a process that was stopped for an hour, with its scheduler, has missed an hour
+        before = {address: (at, ours + asleep_s) for address, (at, ours) in self.heard.items()}
+        same = {address for address, at in seen.items() if address in before and before[address][0] == at}
+        self.heard = {address: before[address] if address in same else (at, now) for address, at in seen.items()}
+        return {address for address in same if now - before[address][1] > self.longest_s}
+
+
 def threads(node: Node, nodes: Iterable[Node]) -> int:
     """Return the cores for each slot of a node: each core is shared by all slots on the host that may use it."""
     beside = {each.facts.id: each for each in (node, *nodes) if each.facts.host == node.facts.host}.values()
     shares = [1 / sum(each.cores for each in beside if core in each.facts.cpus) for core in node.facts.cpus]
     quota = node.facts.cores / max(len(node.facts.cpus), 1)  # a container may use less than it sees
     return max(1, int(sum(shares) * quota + 1e-6))
+
+
+def too_large(job: Job, nodes: Iterable[Node]) -> str:
+    """Say what a job needs that no node has."""
+    cores, gpus, memory_mb = map(
+        max, zip(*((each.cores, each.facts.gpus, each.memory_mb) for each in nodes), strict=True)
+    )
+    wanted = [counted(cores_of(job), "core"), *([counted(job.gpus, "GPU")] if job.gpus else ())]
+    wanted += [f"{memory_of(job):,.0f} MiB"] if memory_of(job) else ()
+    has = f"{counted(cores, 'core')}, {counted(gpus, 'GPU')}, {memory_mb:,.0f} MiB"
+    return f"needs {', '.join(wanted)} at once; no node is that large: the most are {has}"
 
 
 def cores_of(job: Job) -> int:

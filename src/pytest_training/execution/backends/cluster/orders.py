@@ -1,6 +1,7 @@
 """What the session and a node tell each other, as JSON."""
 
 from pytest_training.execution.attempt.messages import AttemptRequest
+from pytest_training.execution.equipment import Equipment
 from pytest_training.jobs.model import Value
 
 
@@ -28,7 +29,7 @@ class NodeFacts(Value, frozen=True, kw_only=True):
     scratch: str  # absolute path of the folder for files of this run, on its host
     executable: str  # of Python
     prefix: str  # of its environment
-    versions: dict[str, str]  # of Python and of packages
+    equipment: Equipment
 
     @property
     def gpus(self) -> int:

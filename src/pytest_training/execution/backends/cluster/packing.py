@@ -1,4 +1,4 @@
-"""Parcels: files in one archive without a name on disk, which is sent once to a host, whatever needs it there."""
+"""Parcels: files in one archive without a name on disk, which is sent once to a node, whatever needs it there."""
 
 import hashlib
 import os

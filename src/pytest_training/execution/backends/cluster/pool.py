@@ -6,18 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from pytest_training.execution.backends.cluster import node as on_node
 from pytest_training.execution.backends.cluster.answers import Answers, scheduler_of
-from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, cores_of, memory_of, threads
+from pytest_training.execution.backends.cluster.nodes import Host, Lease, Node, Silences, cores_of, threads, too_large
 from pytest_training.execution.backends.cluster.orders import NodeFacts, ServerOrder
+from pytest_training.execution.backends.cluster.refusals import read_facts
 from pytest_training.execution.backends.cluster.where import is_open
+from pytest_training.execution.equipment import NodeRecord
 from pytest_training.jobs.model import Job
+from pytest_training.machine import other_host
 
 LOOK_S = 0.5
 ANSWER_S = 5.0  # longest wait for the answers of further nodes
+CUT_OFF = "was cut off: the connection to the scheduler broke"
 AGAIN_S = 3.0  # a node that has lost an attempt gets none for so long: else a dying node uses up every retry
-COMPARED = ("pytest-training", "distributed", "dask", "numpy", "pandas", "scikit-learn", "torch")
 
 
 class Pool:
@@ -29,6 +33,7 @@ class Pool:
         self.client, self.server, self.most, self.silence_s, self.wait_s = client, server, most, silence_s, wait_s
         self.nodes: dict[str, Node] = {}  # by address
         self.hosts: dict[str, Host] = {}
+        self.records: dict[str, NodeRecord] = {}  # of all nodes that ever came
         self.refused: dict[str, str] = {}  # why a node is not used, by address
         self.leases: set[Lease] = set()
         self.again: list[Job] = []  # jobs that wait for room for another attempt
@@ -39,12 +44,11 @@ class Pool:
         self.closed = threading.Event()
         self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
         self.waiting, self.running = 0, 0  # jobs
-        self.came: set[str] = set()  # ids of all nodes that were ever used
         self.open_address = ""  # an address to which the cluster sends unencrypted what leaves this machine
         self.each_look: Callable[[], None] = lambda: None
         self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
         self._given_back: set[str] = set()  # addresses
-        self._seen: dict[str, tuple[float, float]] = {}
+        self._silences = Silences(silence_s)
         self._asked: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._had_nodes = time.monotonic()  # when any was there, or none was needed
@@ -69,10 +73,10 @@ class Pool:
 
     def refresh(self) -> None:
         """Take note of nodes that came or went."""
+        self.answers.subscribe()
         if self.client.status in {"closed", "closing"}:
             self.lose("the cluster's scheduler is gone")
         elif self.client.status != "running":  # it connects again: what ran has been cancelled
-            self.answers.subscribe_again()
             for each in list(self.nodes.values()):
                 self.drop(each, self.how_it_went())
         else:
@@ -85,12 +89,12 @@ class Pool:
         if self.nodes or not self._unmet:
             self._had_nodes = time.monotonic()
         elif time.monotonic() - self._had_nodes > self.wait_s:
-            self.lose(f"no node is left, and none has come for {self.wait_s:g} s")
+            self.lose(f"no node is left, and none has come for {self.wait_s:g} s (training_cluster_wait)")
 
     def _compare(self, workers: dict[str, Any]) -> None:
         """Compare the nodes with the scheduler's workers."""
-        silent = {address for address, info in workers.items() if self._is_silent(address, info["last_seen"])}
         now = time.monotonic()
+        silent = self._silences.too_long({address: info["last_seen"] for address, info in workers.items()}, now)
         for address, info in workers.items():
             if (node := self.nodes.get(address)) is not None:
                 node.is_open = info["status"] == "running"
@@ -106,8 +110,7 @@ class Pool:
 
     def how_it_went(self) -> str:
         """Say what became of a node that is not there any more."""
-        is_cut_off = self.client.status != "running"
-        return "was cut off: the connection to the scheduler broke" if is_cut_off else "went away"
+        return CUT_OFF if self.client.status != "running" else "went away"
 
     def doubt(self, node: Node) -> None:
         """Give a node no attempt for a moment: it has just lost one."""
@@ -133,37 +136,30 @@ class Pool:
         self._given_back.add(node.address)
         self.drop(node, "was given back")
 
-    def _is_silent(self, address: str, last_seen: float) -> bool:
-        """Return True if nothing was heard of a node, by this process's clock alone: other machines' may be wrong."""
-        before, now = self._seen.get(address), time.monotonic()
-        if before is None or before[0] != last_seen:
-            self._seen[address] = (last_seen, now)
-            return False
-        return now - before[1] > self.silence_s
-
     def _add(self, address: str, info: dict[str, Any]) -> None:
         try:
             order = msgspec.json.encode(self.server)
-            answers = self.client.run(on_node.describe, order, list(COMPARED), workers=[address], on_error="return")
-            self._take(address, info, answers.get(address))
+            answers = self.client.run(on_node.describe, order, workers=[address], on_error="return")
+            self._take(address, info, read_facts(self.client, address, answers.get(address)))
         except Exception:  # noqa: BLE001  (a node that goes while it is asked)
             self._not_before[address] = time.monotonic() + AGAIN_S
         finally:
             self._asked.discard(address)
         self.tell()
 
-    def _take(self, address: str, info: dict[str, Any], answer: object) -> None:
+    def _take(self, address: str, info: dict[str, Any], facts: NodeFacts | str) -> None:
         """Use a node that has said what it is."""
-        if not isinstance(answer, bytes):
-            self.refused[address] = f"cannot run pytest-training: {answer!r}"
+        name = _name(address, info)
+        if isinstance(facts, str):
+            self.refused[address] = facts
+            self.records[address] = NodeRecord(name=name, host=other_host(str(info.get("host", ""))), refused=facts)
             return
-        facts = msgspec.json.decode(answer, type=NodeFacts)
+        self.records[facts.id] = NodeRecord(name=name, host=other_host(facts.host), **asdict(facts.equipment))
         limit_mb = min((info.get("memory_limit") or float("inf")) / 2**20, facts.memory_mb)
         with self.changed:
-            self.came.add(facts.id)
-            self.note_address(address)
+            self.open_address = self.open_address or (address if is_open(address) else "")
             host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
-            self.nodes[address] = Node(address, _name(address, info), info["nthreads"], limit_mb, facts, host)
+            self.nodes[address] = Node(address, name, info["nthreads"], limit_mb, facts, host)
             self.changed.notify_all()
 
     def refusals(self) -> str:
@@ -182,11 +178,6 @@ class Pool:
                 lease.ended.set()
             self.changed.notify_all()
         self.tell()
-
-    def note_address(self, address: str) -> None:
-        """Note an address of the cluster."""
-        if is_open(address):
-            self.open_address = self.open_address or address
 
     def try_lease(self, job: Job) -> Lease | None:
         """Take room for a job on the node that has the least use for it; return None where there is none."""
@@ -241,11 +232,8 @@ class Pool:
         with self.changed:
             if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
                 return None
-            nodes = list(self.nodes.values())
             self._unmet.pop(job.id, None)
-        most = (max(n.cores for n in nodes), max(n.facts.gpus for n in nodes), max(n.memory_mb for n in nodes))
-        wanted = f"{cores_of(job)} cores, {job.gpus} GPUs and {memory_of(job):,.0f} MiB"
-        return f"needs {wanted}; the largest of {len(nodes)} nodes have {most[0]}, {most[1]} and {most[2]:,.0f} MiB"
+            return too_large(job, self.nodes.values())
 
     def exposes(self, job: Job) -> str | None:
         """Return why a job's secret parameters must not cross to the nodes, or None."""

@@ -15,11 +15,10 @@ from msgspec.structs import replace
 from pytest_training import atomic
 from pytest_training.execution.attempt.messages import Reply
 from pytest_training.execution.backends.cluster import node_files
-from pytest_training.execution.backends.cluster.cargo import Cargo
+from pytest_training.execution.backends.cluster.cargo import Cargo, NodeGone
 from pytest_training.execution.backends.cluster.moves import Moves
 from pytest_training.execution.backends.cluster.node_files import PRIVATE, PROJECT, Listed
 from pytest_training.execution.backends.cluster.packing import CHUNK, MIB, in_project
-from pytest_training.execution.backends.cluster.transfer import NodeGone
 from pytest_training.execution.pins import LOCK_NAME, take_pins
 from pytest_training.places import appending
 from pytest_training.wording import listing
@@ -77,8 +76,8 @@ class Returning:
         own = self.cargo.name(self.files.path)
         if left_out := [f"{in_project(name.removeprefix(f'{own}/'))} ({why})" for name, why in self.left_out.items()]:
             notes += (f"did not travel to {node} or back: {listing('', left_out, limit=MOST_NAMES)}",)
-        moved = Moves({theirs: ours for ours, theirs in self.cargo.pairs.items()}).value(msgspec.to_builtins(reply))
-        return replace(msgspec.convert(moved, Reply), notes=notes)
+        moved = msgspec.convert(self._back().value(msgspec.to_builtins(reply)), Reply)
+        return replace(moved, notes=notes)
 
     def _skip(self, path: Path, size: int | None) -> None:
         """Leave out the middle of a log that is very long; one without a word is a file too."""
@@ -92,13 +91,13 @@ class Returning:
 
     def _append(self, most: int, *, is_last: bool = False) -> bool:
         """Add what is new to log and events, and replace usage.json; return True if there may be more."""
-        back, paths = self._back(), (self.files.log, self.files.events)
+        backs, paths = (self._back(), self._back(is_json=True)), (self.files.log, self.files.events)
         wanted = [(self.cargo.name(path), self.at.get(path, 0), most, "") for path in paths]
         answer = self.cargo.ask(node_files.read, [*wanted, (self.cargo.name(self.files.usage), 0, PIECE, "")])
         *parts, usage = msgspec.convert(answer, list[bytes])
         if usage:
             atomic.write_atomically(self.files.usage, usage, below=self.files.below)
-        for path, part in zip(paths, parts, strict=True):
+        for path, part, back in zip(paths, parts, backs, strict=True):
             end = len(part) if is_last and len(part) < most else back.whole(part)
             if end:
                 self._add(path, back(part[:end], before=self.ends.get(path, b"")))
@@ -110,8 +109,8 @@ class Returning:
         with appending(path) as file:
             file.write(content)
 
-    def _back(self) -> Moves:
-        return Moves({theirs: ours for ours, theirs in self.cargo.pairs.items()}, is_json=True)
+    def _back(self, *, is_json: bool = False) -> Moves:
+        return Moves({theirs: ours for ours, theirs in self.cargo.pairs.items()}, is_json=is_json)
 
     def _listed(self, places: list[str]) -> Listed:
         """Return the files that the attempt has left, the smallest first, its result last."""
@@ -145,7 +144,9 @@ class Returning:
     def _write(self, target: Path, pieces: Iterator[bytes], *, is_result: bool) -> None:
         is_private = self.request.private is not None and target.is_relative_to(self.files.own)
         below = self.files.own_below if is_private else self.files.below
-        atomic.write_pieces(target, iter([self._back()(b"".join(pieces))]) if is_result else pieces, below=below)
+        atomic.write_pieces(
+            target, iter([self._back(is_json=True)(b"".join(pieces))]) if is_result else pieces, below=below
+        )
 
     def _pieces(self, name: str, size: int, stamp: str) -> Iterator[bytes]:
         offset = 0

@@ -52,19 +52,23 @@ class Scaling:
         per_node = per_node or max((each.cores for each in self.pool.nodes.values()), default=sum(cores))
         nodes = math.ceil(sum(Fraction(1, max(per_node // each, 1)) for each in cores))
         nodes = max(min(nodes, self.most_nodes or nodes), len(self.cluster.worker_spec))
+        for name, worker in list(self.cluster.workers.items()):
+            if (process := getattr(worker, "proc", None)) is not None and process.is_closing():
+                del self.cluster.workers[name]  # over SSH, whose nodes have other names: Dask would not miss it
         self.cluster.scale(**({"jobs": nodes} if job else {"n": nodes}))
 
     def _start_refused(self) -> None:
         """Start once more what the queueing system has refused: Dask would not, and says nothing."""
-        refused = [each for each in getattr(self.cluster, "workers", {}).values() if _is_refused(each)]
+        refused = [each for each in self.cluster.workers.values() if _is_refused(each)]
         if refused and time.monotonic() > self.next_start:
             self.next_start = time.monotonic() + AGAIN_S
             self.cluster.loop.add_callback(_start, refused, self._note_refusal)
 
     def _note_refusal(self, error: Exception, refused: int) -> None:
-        """Report a refusal, once; without any node that could come, the cluster is lost."""
-        why = one_line(str(error).rpartition("stderr:\n")[2])  # dask-jobqueue says what the command has printed
-        if refused == len(self.cluster.workers) and not self.pool.nodes:
+        """Report a refusal, once; if no node has ever come, and none will, the cluster is lost."""
+        said = str(error)  # dask-jobqueue says last what the command has printed
+        why = one_line(said.rpartition("stderr:\n")[2]) or one_line(said)
+        if refused == len(self.cluster.workers) and not self.pool.records:
             self.pool.lose(why)
         elif why not in self.refusals:
             self.refusals.add(why)

@@ -78,6 +78,7 @@ def _arguments(call: OptionCall, default: Any, name: str | None, *, in_subparser
     else:
         optional = call.value("nargs") in {"?", "*"} or call.keyword("default")
         required = call.value("required") is True if option.startswith("-") else not optional
+        default = MISSING if required and default is None else default
         yield _with_false(call.valued(option, default, required=required and not in_subparser))
 
 
