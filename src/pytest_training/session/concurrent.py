@@ -82,7 +82,7 @@ class ConcurrentItems:
         return True
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
-        session, self.ahead_s = item.session, 0.0
+        session = item.session
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if why := session.shouldfail or session.shouldstop:
             raise session.Interrupted(why)  # as xdist does: what runs is interrupted
@@ -236,7 +236,6 @@ class ConcurrentItems:
     def train(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         """Return what the job of the current test came to; train it now if that was not done before."""
         __tracebackhide__ = True
-        self.ahead_s = 0.0
         if (trained := self.trained.pop(item, None)) is not None:
             outcome = trained.result()
             self.ahead_s = outcome.wall_s
@@ -263,6 +262,7 @@ class ConcurrentItems:
         report = yield
         if call.when == "call":
             report.duration += self.ahead_s
+            self.ahead_s = 0.0
         return report
 
 

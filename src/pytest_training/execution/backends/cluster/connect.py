@@ -26,14 +26,11 @@ from pytest_training.execution.backends.cluster.answers import scheduler_of
 from pytest_training.execution.backends.cluster.heir import with_heir
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
-from pytest_training.execution.backends.cluster.where import Where, is_open
+from pytest_training.execution.backends.cluster.where import QUEUES, Where, is_open
 from pytest_training.execution.backends.protocol import Opening
 from pytest_training.text import one_line
 from pytest_training.wording import safe_repr
 
-QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
-QUEUES |= {"htcondor": "HTCondorCluster"}
-"""Classes of dask-jobqueue."""
 PACKAGES = {**dict.fromkeys(QUEUES, "dask_jobqueue"), "ssh": "asyncssh"}  # that a form needs beside the others
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # who tries again is the job's own declaration
@@ -71,8 +68,7 @@ class Connection(Struct):
         addresses = (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"])
         pool.open_address = next(filter(is_open, addresses), "")
         if hasattr(self.cluster, "worker_spec"):
-            scaling = Scaling(self.cluster, pool, self.most_nodes)
-            scaling.report_problem = report
+            scaling = Scaling(self.cluster, pool, self.most_nodes, report)
             scaling.begin()
             pool.each_look = scaling.look
 
@@ -144,6 +140,8 @@ def connect(where: Where, opening: Opening) -> Connection:
         interrupt = signal.getsignal(signal.SIGINT)
         try:
             cluster: Any = None if where.address else START.get(where.kind, _queue)(where, opening, ending)
+            if cluster is not None:
+                ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
             client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
         except FROM_OTHERS as error:
@@ -178,10 +176,10 @@ def _quietly(function: Any, **arguments: Any) -> None:
         function(**arguments)
 
 
-def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
+def _local(where: Where, opening: Opening, _: ExitStack) -> Any:
     from distributed import LocalCluster, Security  # noqa: PLC0415  (the extra `cluster`)
 
-    cluster = LocalCluster(
+    return LocalCluster(
         n_workers=min(where.nodes or 1, opening.most or where.nodes or 1),
         threads_per_worker=where.cores,
         host="127.0.0.1",
@@ -191,8 +189,6 @@ def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
         memory_limit=0,
         silence_logs=logging.CRITICAL,  # also of the worker, which prints what it makes of its end
     )
-    ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
-    return cluster
 
 
 def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
@@ -217,7 +213,6 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
     for name in ("ca_file", "cert", "key"):  # what dask-jobqueue has written for the nodes
         if (file := getattr(cluster, f"_job_{name}", None)) is not None:
             ending.callback(_quietly, file.close)
-    ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
     return cluster
 
 
@@ -234,7 +229,7 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
     _on_each(hosts, logins, f"umask 077; set -C; cat > {path}", keys)
     files = {f"{TLS}.{name}": path for name in ("ca-file", "scheduler.cert", "worker.cert")}
     ending.enter_context(dask.config.set({"distributed.comm.require-encryption": True, **files}))  # crosses to them
-    cluster = SSHCluster(
+    return SSHCluster(
         [hosts[0], *hosts],
         connect_options=[logins[0], *logins],
         scheduler_options={"protocol": "tls://", "port": 0, **PRIVATE},
@@ -242,8 +237,6 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
         remote_python=f"{sys.executable} -m {lifeline.__name__} {path}",
         security=security,
     )
-    ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
-    return cluster
 
 
 def _on_each(hosts: list[str], logins: list[dict[str, Any]], command: str, sent: str = "") -> None:
@@ -271,7 +264,6 @@ def _function(where: Where, _: Opening, ending: ExitStack) -> Any:
         cluster = sync(runner.loop, lambda: awaitable)
     if not isinstance(getattr(cluster, "scheduler_address", None), str):
         raise TypeError(f"expected a Dask cluster, like SLURMCluster(), found {safe_repr(cluster)}")
-    ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
     return cluster
 
 

@@ -19,6 +19,9 @@ from pytest_training.wording import counted, listing, nearest, one_of
 HOST = r"(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])"
 PORT = r"(?!0+\b)(?:[0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 LOGIN = re.compile(rf"(?:([\w.-]+)@)?({HOST})(?::({PORT}))?")
+QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
+QUEUES |= {"htcondor": "HTCondorCluster"}
+"""Classes of dask-jobqueue."""
 SHAPES = {
     "local": (
         r"local(?::([1-9]\d{0,2}x)?[1-9]\d{0,2})?",
@@ -28,10 +31,7 @@ SHAPES = {
     "tls": (rf"tls://{HOST}:{PORT}", "the address of a Dask scheduler, like tls://head:8786"),
     "file": (r"file:.+", "file:PATH of what a Dask scheduler writes with --scheduler-file PATH"),
     "ssh": (rf"ssh:{LOGIN.pattern}(?:,{LOGIN.pattern})*", "hosts, like ssh:host1,ann@host2,host3:2222"),
-    **{
-        name: (name, f"{name} alone: its settings stand in Dask's jobqueue.yaml")
-        for name in ("slurm", "pbs", "sge", "lsf", "htcondor")
-    },
+    **{name: (name, f"{name} alone: its settings stand in Dask's jobqueue.yaml") for name in QUEUES},
 }
 """What each form looks like, by its first word, and what a message says that it should be."""
 
