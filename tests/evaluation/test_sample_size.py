@@ -19,6 +19,11 @@ def test_numbers_as_published(explained: float, shrinkage: int, optimism: int) -
     assert found.people == shrinkage
 
 
+def test_few_people_that_would_do_by_chance_of_the_formula_do_not_count() -> None:
+    """5 people shrink by 0.096, 6 and 7 by more than a tenth: only from 8 on it holds for all."""
+    assert minimum_people(3, explained=0.5).criteria["shrinkage"] == 8
+
+
 def test_binary_as_published() -> None:
     """`pmsampsize(type="b", csrsquared=0.288, parameters=24, prevalence=0.174)`: 623, 662 and 221."""
     found = minimum_people(24, (0.826, 0.174), explained=0.288 / largest_r2(0.174))

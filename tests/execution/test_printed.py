@@ -119,6 +119,8 @@ def test_each_number_has_the_name_of_the_model_whose_title_stands_above_it(
     [
         ("Accuracy: 0.8/An introduction to what follows in this log:/Accuracy: 0.7/F1: 0.5", {"accuracy"}),
         ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.7", {"accuracy"}),
+        ("SVM (C=1) RMSE: 0.8/SVM (C=9) RMSE: 0.7", {"svm_rmse"}),
+        ("[one] F1: 0.8/[two] F1: 0.7/[one] F1: 0.6", {"one_f1"}),
         ("主成分数=4:/MSE: 0.8/主成分数=8:/MSE: 0.7", {"mse"}),
         ("SVM/RMSE: 0.8/Lasso/RMSE: 0.7/SVM/RMSE: 0.6", {"svm_rmse"}),
         ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.8", set()),

@@ -8,6 +8,7 @@ Riley RD, Snell KIE, Ensor J, et al. Minimum sample size for developing a multiv
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -65,19 +66,16 @@ def _shrunk(parameters: int, r2: float, shrinkage: float) -> float:
 
 
 def _shrunk_number(parameters: int, r2: float) -> int:
-    """Return the fewest people whose coefficients shrink by a tenth at most: more people never shrink them more."""
+    """Return the fewest people from whom on, with any more too, the coefficients shrink by a tenth at most."""
 
-    def is_enough(people: int) -> bool:
-        apparent = (r2 * (people - parameters - 1) + parameters) / (people - 1)
-        return 1 + (parameters - 2) / (people * math.log(1 - apparent)) >= SHRINKAGE
+    def strength(people: int) -> float:  # a convex function of the people: it falls first, where few seem to be enough
+        return -people * (math.log(1 - r2) + math.log(1 - parameters / (people - 1)))
 
-    low = high = parameters + 2
-    while not is_enough(high):
-        low, high = high, 2 * high
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle + 1, high)
-    return high
+    needed, fewest = (parameters - 2) / (1 - SHRINKAGE), parameters + 2
+    candidates = range(fewest, max(fewest, _ceiling(needed / -math.log(1 - r2))) + 1)  # the last one is enough
+    rising = bisect_left(candidates, True, key=lambda people: strength(people + 1) >= strength(people))
+    enough = bisect_left(candidates, True, lo=rising, key=lambda people: strength(people) >= needed)
+    return candidates[enough if enough > rising else 0]
 
 
 def _ceiling(people: float) -> int:

@@ -112,7 +112,7 @@ _ASSIGNED = r"[^\W\d]\w{0,30}\s?==?\s?[^\s,;:()\[\]=]{1,30}"
 _SETTING = re.compile(
     r"(?:\b(?:for|with|at|when|using)\s+|[(\[]\s*)"
     rf"(?P<of>{_ASSIGNED}(?:\s*,\s*{_ASSIGNED}){{0,5}}|{ANY['settings']}\s\d[\d.]{{0,9}})"
-    r"\s*[)\]]?(?=\s*(?::|=|->|\bis\b|\bwas\b)\s*[-+]?\.?\d)",
+    r"\s*[)\]]?(?=\s*(?:(?<=[)\]])[ ][^\W\d][\w ]{0,30})?(?::|=|->|\bis\b|\bwas\b)\s*[-+]?\.?\d)",
     re.IGNORECASE,
 )  # `accuracy for k=3: 0.9`, `F1 (depth=2): 0.9`, `accuracy at threshold 0.5: 0.9`
 _LETTER = re.compile(r"(?:\b(?:for|with|at|when|using)\s+|@)[^\W\d]$")

@@ -37,7 +37,11 @@ _BEGIN = re.compile(
 _TAG = re.compile(r"\s*\[([^\W\d]\w{2,40})\]\s+(?=\S)")  # at the begin of a line
 CASE = re.compile(rf"(?:{ANY['swept']})_[\d.]+(?:e[+-]?\d+)?_", re.IGNORECASE)
 """The begin of a name that says for which value of a setting its number is."""
-_CASE = re.compile(rf"[^\w(\[]*({ANY['swept']})\s*=\s*([\d.]+(?:e[+-]?\d+)?)\s*[,:;|]", re.IGNORECASE)
+_CASE = re.compile(
+    rf"[^\w(\[]*({ANY['swept']})(?:\s*=\s*|(?<=\w\w)(?<!lr)(?<!rate)\s*[:\s]\s*)"
+    r"(\d[\d.]*(?:e[+-]?\d+)?)\s*(?:[,:;|→]|[-=]+>|\s(?=[^\W\d]))",
+    re.IGNORECASE,
+)  # `k=3, accuracy: 0.9`, `Degree 2: MSE = 0.3`, `depth: 3 -> accuracy: 0.9`
 _ASSIGNED = re.compile(r"\w=[\w'\"\[(]")
 _DIGIT = re.compile(r"\d")
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?", re.IGNORECASE)

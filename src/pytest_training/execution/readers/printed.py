@@ -147,7 +147,7 @@ class Printed(Struct):
             value = parse_number(cells[1])
             return None if value is None else Line({section + cells[0]: value}, {})
         row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
-        if set(row) & set("([{=:"):
+        if set(row) & set("([{=:") or "=" in cells:
             return None
         line = Line({}, {})
         for head, cell in zip(self._heads, cells[-count:], strict=True):
@@ -256,9 +256,12 @@ def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
     return Line({f"{split}_{'_'.join(words)}": number for split, number in zip(splits, numbers, strict=True)}, {})
 
 
-def _is_of_data(heads: Iterable[str], cells: list[str]) -> bool:
-    """Return True for a row of the data itself: most of its columns are neither measurements nor settings."""
-    kinds = [kind_of(head) for head in heads if set(head) != {"."}]
+def _is_of_data(heads: tuple[str, ...], cells: list[str]) -> bool:
+    """Return True for a numbered row of the data itself: most columns are neither measurements nor settings."""
+    if len(cells) <= len(heads) or not cells[0].isdigit():
+        return False
+    cases = WORDS["subjects"] | WORDS["cases"]
+    kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
     texts = [cell for cell in cells if set(cell) != {"."} and parse_number(cell) is None]
     return kinds.count("feature") > kinds.count("measurement") and (not texts or len(texts) >= FEWEST_TEXTS)
 

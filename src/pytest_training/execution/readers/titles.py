@@ -109,8 +109,10 @@ class Titles(Struct):
         of_line, told = label_of(text, has_tags=self.label == Label(), has_cases=not is_loop), {}
         label = Label(of_line) if of_line else self.label._replace(section="") if is_loop else self.label
         doubted = () if is_loop or of_line else self._doubted
+        is_named = bool(of_line)
         for name, value in values.items():
             own, is_estimator = _own_words(name)
+            is_named |= is_estimator
             if is_estimator:
                 label = self._of_line(own, of_line)
                 told[name] = value
@@ -123,7 +125,7 @@ class Titles(Struct):
         for name, value in () if is_loop else told.items():
             before = finals[name][0] if name in finals else value
             is_other = before != value and not rounds(before, value) and not rounds(value, before)
-            is_elsewhere = bool(of_line) or self._blocks.get(name) != self._block
+            is_elsewhere = is_named or self._blocks.get(name) != self._block
             self.replaced |= {name} if is_other and is_elsewhere else set()
             self._blocks[name] = self._block
         self._read |= values.keys()
