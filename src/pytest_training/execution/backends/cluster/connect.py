@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,9 @@ def connect(where: Where, opening: Opening) -> Connection:
     """Connect to a cluster, or start one; raise DeclarationError if that fails."""
     dask_config, distributed = _loaded("dask.config", where), _loaded("distributed.client", where)
     with ExitStack() as ending:
-        ending.enter_context(_silence())
+        logger = logging.getLogger("distributed")
+        ending.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL)  # this plugin says itself what became of a connection
         ending.enter_context(dask_config.set(SETTINGS))
         interrupt = signal.getsignal(signal.SIGINT)
         try:
@@ -158,17 +160,6 @@ def _most_nodes(cluster: Any) -> int | None:
         return len(getattr(cluster, "worker_spec", ())) or None
     adaptive.stop()  # it would end every node: it sees nothing that waits
     return None if math.isinf(adaptive.maximum) else adaptive.maximum
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # what it says of lost connections is said by us
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _quietly(function: Any, **arguments: Any) -> None:

@@ -1,14 +1,13 @@
 """What stands after `--training-cluster`, parsed and checked without Dask; nothing is reached or started."""
 
-import ast
 import contextlib
 import importlib.util
 import ipaddress
 import json
 import re
+import symtable
 import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_training.errors import FROM_OTHERS, DeclarationError
@@ -106,13 +105,12 @@ def _function(text: str, source: str, folders: tuple[Path, ...]) -> Where:
 def _names(origin: str | None) -> set[str] | None:
     """Return the names that a module's file may define, or None if only its import can tell."""
     try:
-        nodes: list[Any] = list(ast.walk(ast.parse(Path(origin or "").read_bytes())))
+        source = importlib.util.decode_source(Path(origin or "").read_bytes())
+        symbols = symtable.symtable(source, origin or "", "exec").get_symbols()
     except (OSError, ValueError, SyntaxError):
         return None
-    names = {each.name for each in nodes if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
-    names |= {each.id for each in nodes if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
-    imported = {each.asname or each.name for each in nodes if isinstance(each, ast.alias)}
-    return None if "*" in imported else names | imported
+    names = {each.get_name() for each in symbols if each.is_assigned() or each.is_imported()}
+    return None if "import *" in source else names
 
 
 def is_open(address: str) -> bool:
