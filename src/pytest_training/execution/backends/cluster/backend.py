@@ -1,7 +1,6 @@
 """The backend in the owner's process."""
 
 import contextlib
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,14 +141,11 @@ class Cluster(Backend):
 
     def _everywhere(self, function: Any, *arguments: Any) -> dict[str, Any]:
         """Call a function on every node, and wait a moment for the answers: a frozen node never has one."""
-        from pytest_training.execution.backends.cluster.answers import answered  # noqa: PLC0415  (few runs need it)
-
         if self.pool is None or self.connection is None:
             return {}
         self.pool.stop()
         if (addresses := list(self.pool.nodes)) and not self.pool.lost:
             with contextlib.suppress(Exception):
-                run, run_id = self.connection.client.run, self.pool.server.run_id
-                ask = partial(run, function, run_id, *arguments, workers=addresses, on_error="ignore")
-                return answered(ask, PATIENCE_S) or {}
+                run, order = self.connection.client.run, (function, self.pool.server.run_id, *arguments)
+                return dict(run(*order, workers=addresses, on_error="ignore", callback_timeout=PATIENCE_S))
         return {}
