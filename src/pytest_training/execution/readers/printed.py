@@ -19,7 +19,7 @@ from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, M
 from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
 
-LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE, FEWEST_TEXTS = 4_000, 200, 500, 30, 4, 3
+LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE = 4_000, 200, 500, 30, 4
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
@@ -258,12 +258,10 @@ def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
 
 def _is_of_data(heads: tuple[str, ...], cells: list[str]) -> bool:
     """Return True for a numbered row of the data itself: most columns are neither measurements nor settings."""
-    if len(cells) <= len(heads) or not cells[0].isdigit():
-        return False
-    cases = WORDS["subjects"] | WORDS["cases"]
+    cases = WORDS["subjects"] | WORDS["cases"] | WORDS["swept"]
     kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
-    texts = [cell for cell in cells if set(cell) != {"."} and parse_number(cell) is None]
-    return kinds.count("feature") > kinds.count("measurement") and (not texts or len(texts) >= FEWEST_TEXTS)
+    is_numeric = all(set(cell) == {"."} or parse_number(cell) is not None for cell in cells)
+    return is_numeric and len(cells) > len(heads) and kinds.count("feature") > kinds.count("measurement")
 
 
 def _name_of(head: str) -> str:
