@@ -14,7 +14,6 @@ import msgspec
 import pytest
 
 from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply
-from pytest_training.execution.backends.cluster.answers import answered
 from pytest_training.execution.backends.cluster.cargo import Shipment
 from pytest_training.execution.backends.cluster.launcher import ClusterLauncher
 from pytest_training.execution.backends.cluster.nodes import Lease
@@ -238,12 +237,3 @@ def test_the_state_of_one_future_is_that_of_one_attempt(dask: Dask, pool: Pool, 
     assert checkpoint.name == ("checkpoint-2" if reply.lost else "checkpoint")
     assert (checkpoint / "state.zip").read_text() == "state"
     assert task.is_cancelled == (answer is None and bool(reply.lost))
-
-
-def test_nobody_waits_longer_for_an_answer_than_they_say() -> None:
-    frozen = threading.Event()
-    assert answered(frozen.wait, 0.01) is None
-    frozen.set()
-    assert answered(lambda: 7, 10.0) == 7
-    with pytest.raises(OSError, match="no"):
-        answered(lambda: (_ for _ in ()).throw(OSError("no")), 10.0)

@@ -13,7 +13,7 @@ from sessions import Project
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster import connect
-from pytest_training.execution.backends.cluster.where import SHAPES, Where, is_open, parse_where
+from pytest_training.execution.backends.cluster.where import QUEUES, SHAPES, Where, is_open, parse_where
 from pytest_training.machine import machine_cores
 from pytest_training.wording import counted
 
@@ -146,7 +146,7 @@ def test_an_address_is_open_unless_it_is_encrypted_or_stays_here(address: str, *
 @pytest.mark.parametrize(
     ("where", "problem"),
     [
-        *((Where(kind=each, label=each, does=""), f"jobqueue.{each}.cores") for each in connect.QUEUES),
+        *((Where(kind=each, label=each, does=""), f"jobqueue.{each}.cores") for each in QUEUES),
         (Where(kind="tls", label="tls://h:1", does="", address="tls://h:1"), "distributed.comm.tls.ca-file"),
     ],
 )

@@ -32,6 +32,7 @@ from pytest_training.session.running import RunningRun
 from pytest_training.session.training_job import SLOT, TEST_LIMIT_S, TRAINER, job_of, limited_by_test
 from pytest_training.session.turns import Turn, turn_of
 
+Changes = dict[str, str | None] | None  # of variables of the environment, as in a slot
 LOOK_S = 1.0  # room may come without a word, as when a node is trusted again
 
 
@@ -72,17 +73,15 @@ class ConcurrentItems:
             self._start()
             self._run(item, following)
         for item in self._turns():
-            self.unfinished[job_id := jobs[item]] -= 1
             # Session fixtures stay; what is narrower is torn down, for nobody knows which item comes next.
-            self._run(item, between if self.unfinished[job_id] or len(self.unfinished) > 1 else None)
-            if not self.unfinished[job_id]:
-                del self.unfinished[job_id]
-            self.busy.discard(job_id)
+            self._run(item, between if self.unfinished.total() > 1 else None)
+            self.unfinished -= Counter((jobs[item],))  # drops a job without further tests
+            self.busy.discard(jobs[item])
             self.trained.pop(item, None)
         return True
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
-        session, self.ahead_s = item.session, 0.0
+        session = item.session
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if why := session.shouldfail or session.shouldstop:
             raise session.Interrupted(why)  # as xdist does: what runs is interrupted
@@ -164,7 +163,7 @@ class ConcurrentItems:
                 self._begin(item)
                 item.stash[TEST_LIMIT_S] = test_limit_of(item) or 0.0
                 self.run.note_start(job)
-                self.trained[item] = self._train_at(lease, item, limited_by_test(item, planned), self.slot)
+                self.trained[item] = self._train_at(lease, item, limited_by_test(item, planned), self.slot.changes)
             elif item in self.waiting:
                 full.add(wanted)
 
@@ -195,12 +194,11 @@ class ConcurrentItems:
             save_outcome(self.slot.folder, outcome)
         return outcome
 
-    def _train_at(self, lease: Lease, item: pytest.Item, planned: PlannedJob, slot: Slot) -> Future[Outcome]:
+    def _train_at(self, lease: Lease, item: pytest.Item, planned: PlannedJob, changes: Changes) -> Future[Outcome]:
         if not self.places:
             self.numbers += 1
             self.places.append(replace(self.slot, number=self.numbers, searches={}))
-        place, future = self.places.pop(), Future[Outcome]()
-        place = replace(place, name=lease.name, changes=slot.changes)
+        place, future = replace(self.places.pop(), name=lease.name, changes=changes), Future[Outcome]()
 
         def train() -> None:
             try:
@@ -236,7 +234,6 @@ class ConcurrentItems:
     def train(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         """Return what the job of the current test came to; train it now if that was not done before."""
         __tracebackhide__ = True
-        self.ahead_s = 0.0
         if (trained := self.trained.pop(item, None)) is not None:
             outcome = trained.result()
             self.ahead_s = outcome.wall_s
@@ -250,8 +247,7 @@ class ConcurrentItems:
             if self.rooms.lost:
                 raise item.session.Interrupted(self.rooms.lost)
             self._await_event()
-        changes = changes_since(self.slot.environment)  # this test's fixtures count
-        future = self._train_at(lease, item, planned, replace(self.slot, changes=changes))
+        future = self._train_at(lease, item, planned, changes_since(self.slot.environment))  # of its fixtures too
         while item in self.training:
             self._start()
             self._await_event()
@@ -263,6 +259,7 @@ class ConcurrentItems:
         report = yield
         if call.when == "call":
             report.duration += self.ahead_s
+            self.ahead_s = 0.0
         return report
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pytest_training.fixture import FIXTURE
 from pytest_training.pytest_adapter import fixtures_of
 
 HOOKS = ("pytest_runtest_protocol", "pytest_runtest_setup", "pytest_runtest_call", "pytest_pyfunc_call")
-HARMLESS = ("_pytest.", "pytest_training.")  # modules whose fixtures change nothing that a job sees
+HARMLESS = ("_pytest.", "pytest_training.")  # modules whose fixtures and hooks change nothing that a job sees
 SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.Assert, ast.Return)
 
 
@@ -51,13 +52,10 @@ def _own_hooks(item: pytest.Item) -> Iterator[str]:
     root = item.config.rootpath
     for name in HOOKS:
         for each in getattr(item.ihook, name).get_hookimpls():
-            file = Path(getattr(inspect.getmodule(each.function), "__file__", None) or "/")
-            if file.is_relative_to(root) and "site-packages" not in file.parts and not _is_ours(file):
+            origin = each.function.__module__
+            file = Path(getattr(sys.modules.get(origin), "__file__", None) or "/")
+            if file.is_relative_to(root) and not ("site-packages" in file.parts or origin.startswith(HARMLESS)):
                 yield f"{name} of {file.name}"
-
-
-def _is_ours(file: Path) -> bool:
-    return file.is_relative_to(Path(__file__).parents[1])
 
 
 def _begins_with_training(function: Callable[..., object]) -> bool:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from msgspec import Struct, field
 
 from pytest_training.execution.readers.line import Number
-from pytest_training.execution.readers.names import WORDS, estimator_in, is_measured
+from pytest_training.execution.readers.names import SPLITS, WORDS, estimator_in, is_measured
 
 LONGEST_ROW, MOST_ROWS, FEWEST_SORTED = 120, 50, 4
 _HEADING = re.compile(
@@ -18,9 +18,7 @@ _ROW = re.compile(
     re.IGNORECASE,
 )
 _NEVER_NEGATIVE = re.compile(r"acc|accuracy|precision|recall|f\d|auc|iou|dice", re.IGNORECASE)
-_SENTENCE = re.compile(r"\s(?:in|is|was|took|of)$", re.IGNORECASE)  # `finished in 2.3`
-_NO_FEATURES = ("swept", "settings", "settings_in_files", "counters_in_files", "splits")
-_OTHER = frozenset(["intercept", "slope"]).union(*(WORDS[key] for key in _NO_FEATURES))
+_OTHER = WORDS["settings"] | WORDS["settings_in_files"] | WORDS["counters_in_files"] | SPLITS | {"intercept", "slope"}
 Finals = dict[str, tuple[Number, int]]
 
 
@@ -82,4 +80,5 @@ def kind_of(name: str) -> str:
     if is_measured(name):
         return "measurement"
     words = re.split(r"[\W_]+", name.lower())
-    return "" if _SENTENCE.search(name) or estimator_in(name) or _OTHER.intersection(words) else "feature"
+    is_sentence = name.lower().endswith((" in", " is", " was", " took", " of"))  # `finished in 2.3`
+    return "" if is_sentence or estimator_in(name) or _OTHER.intersection(words) else "feature"

@@ -213,8 +213,8 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
         if value is not None and name:
             name = f"{split}_{name}" if split and not key.has_split else name
             measured.setdefault(label + name, []).append((value, value if mean is None else mean))
-        is_time = not WORDS["settings"].isdisjoint(key.words)  # `eval time: 0.1`
-        if key.split and not is_time and (" " in key.text or (key.sign == ":" and number.isdigit())):
+        is_title = " " in key.text or (key.sign == ":" and number.isdigit())
+        if key.split and is_title and WORDS["settings"].isdisjoint(key.words):  # not `eval time: 0.1`
             split = key.split  # `Train: 3 [50/100]  Loss: 0.3`, not `val_loss: 0.3`
     takes_mean = any(means) and (len(means) > 1 or "[" in text)
     finals = {name: {pair[takes_mean] for pair in pairs} for name, pairs in measured.items()}

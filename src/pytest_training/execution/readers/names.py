@@ -35,17 +35,16 @@ _BEGIN = re.compile(
     re.IGNORECASE,
 )  # the begin of a line, which may be the name of a class or of an estimator
 _TAG = re.compile(r"\s*\[([^\W\d]\w{2,40})\]\s+(?=\S)")  # at the begin of a line
-CASE = re.compile(rf"(?:{ANY['swept']})_[\d.]+(?:e[+-]?\d+)?_", re.IGNORECASE)
-"""The begin of a name that says for which value of a setting its number is."""
-_CASE = re.compile(rf"[^\w(\[]*({ANY['swept']})\s*=\s*([\d.]+(?:e[+-]?\d+)?)\s*[,:;|]", re.IGNORECASE)
+CASE = re.compile(rf"(?i)(?:{ANY['swept']})_[\d.]+(?:e[+-]?\d+)?_")  # the begin of a name: `k_3_`
+_CASE = re.compile(
+    rf"(?i)[^\w(\[]*({ANY['swept']})(?:\s*=\s*|(?<=\w\w)(?<!lr)(?<!rate)\s*[:\s]\s*)"
+    r"(\d[\d.]*(?:e[+-]?\d+)?)\s*(?:[,:;|→]|[-=]+>|\s(?=[^\W\d]))"
+)  # `k=3, accuracy: 0.9`, `Degree 2: MSE = 0.3`, `depth: 3 -> accuracy: 0.9`
 _ASSIGNED = re.compile(r"\w=[\w'\"\[(]")
-_DIGIT = re.compile(r"\d")
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?", re.IGNORECASE)
 _ENDED = re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
-_SCALED = re.compile(
-    r"_scale|scale_|loss scale|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)", re.IGNORECASE
-)
+_SCALED = re.compile(r"(?i)_scale|scale_|loss scale|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 _COUNTING = """
 epoch epochs ep; step global_step trainer/global_step timestep num_timesteps total_timesteps time/total_timesteps;
@@ -135,7 +134,7 @@ def label_of(line: str, *, has_tags: bool, has_cases: bool) -> str:
     words = [word for word in words_of(name) if word not in WORDS["activities"]]
     if not (words and begin["colon"] and is_measured(begin["next"])) or not WORDS["settings"].isdisjoint(words):
         return estimator_in(begin["name"])
-    return "_".join((*words, *(re.findall(r"\w+(?:\.\d+)?", setting.lower())[:3] if _DIGIT.search(setting) else ())))
+    return "_".join((*words, *(re.findall(r"\w+(?:\.\d+)?", setting.lower())[:3] if re.search(r"\d", setting) else ())))
 
 
 @lru_cache(maxsize=4096)

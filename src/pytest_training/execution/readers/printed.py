@@ -19,7 +19,7 @@ from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, M
 from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
 
-LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE, FEWEST_TEXTS = 4_000, 200, 500, 30, 4, 3
+LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE = 4_000, 200, 500, 30, 4
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
 _ESCAPES = re.compile(ESCAPE_SEQUENCES)
@@ -147,7 +147,7 @@ class Printed(Struct):
             value = parse_number(cells[1])
             return None if value is None else Line({section + cells[0]: value}, {})
         row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
-        if set(row) & set("([{=:"):
+        if set(row) & set("([{=:") or "=" in cells:
             return None
         line = Line({}, {})
         for head, cell in zip(self._heads, cells[-count:], strict=True):
@@ -256,11 +256,12 @@ def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
     return Line({f"{split}_{'_'.join(words)}": number for split, number in zip(splits, numbers, strict=True)}, {})
 
 
-def _is_of_data(heads: Iterable[str], cells: list[str]) -> bool:
-    """Return True for a row of the data itself: most of its columns are neither measurements nor settings."""
-    kinds = [kind_of(head) for head in heads if set(head) != {"."}]
-    texts = [cell for cell in cells if set(cell) != {"."} and parse_number(cell) is None]
-    return kinds.count("feature") > kinds.count("measurement") and (not texts or len(texts) >= FEWEST_TEXTS)
+def _is_of_data(heads: tuple[str, ...], cells: list[str]) -> bool:
+    """Return True for a numbered row of the data itself: most columns are neither measurements nor settings."""
+    cases = WORDS["subjects"] | WORDS["cases"] | WORDS["swept"]
+    kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
+    is_numeric = all(set(cell) == {"."} or parse_number(cell) is not None for cell in cells)
+    return is_numeric and len(cells) > len(heads) and kinds.count("feature") > kinds.count("measurement")
 
 
 def _name_of(head: str) -> str:

@@ -26,7 +26,6 @@ _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
 _SETTING = re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
 _SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote)\b", re.IGNORECASE)
-_TASK = re.compile(r"\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
 _PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
 _FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
 _BRACKETED = re.compile(r"\[\w+\].*")
@@ -34,7 +33,7 @@ _PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
 _MESSAGE = re.compile(ANY["messages"])
 _SAYS_SOMETHING = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*")
 _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
-_HOW_LONG = re.compile(r"\s(?:for|in|on|took|after|over)\s.*\d.*", re.IGNORECASE)
+_BESIDE = re.compile(r"\s(?:for|in|on|took|after|over)\s.*\d.*|^\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
 
 
 class Label(NamedTuple):
@@ -71,13 +70,13 @@ class Titles(Struct):
         if _SENTENCE.match(text) or (_PATH.search(text) and not subject and not _FRAMED.fullmatch(text)):
             return
         head = subject or _NUMBERED.match(text)
-        named = _TASK.sub("", _HOW_LONG.sub("", text[head.end() if head else 0 :]))
+        named = _BESIDE.sub("", text[head.end() if head else 0 :])
         setting = _WITH_NUMBER.search(named)
         plain = _WITH_NUMBER.sub("", named)
         part = _PARTED.split(plain)[0]
-        if _VALUE.search(plain) and not _VALUE.search(part) and estimator_in(part) and not _says(_words(part)):
-            plain = part  # `XGBoost | lr=0.1, depth=3`
-        elif _VALUE.search(plain):
+        if estimator_in(part) and not _VALUE.search(part) and not any(map(_MESSAGE.fullmatch, _words(part))):
+            plain = part if _VALUE.search(plain) else plain  # `XGBoost | lr=0.1, depth=3`
+        if _VALUE.search(plain):
             self._block += bool(_SETTING.fullmatch(plain))
             return
         if name := estimator_in(plain):
@@ -195,11 +194,7 @@ def _is_unclear(text: str) -> bool:
 def _is_message(words: list[str]) -> bool:
     """Return True for the words of what a program does: `Loading data`, `Model trained`, `New best score`."""
     does = words and (words[0].endswith("ing") or (words[-1].endswith("ed") and len(words[-1]) > 4))
-    return bool(does) or _says(words)
-
-
-def _says(words: list[str]) -> bool:
-    return any(map(_MESSAGE.fullmatch, words))
+    return bool(does) or any(map(_MESSAGE.fullmatch, words))
 
 
 def _words(text: str) -> list[str]:

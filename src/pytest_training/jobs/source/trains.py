@@ -60,8 +60,7 @@ _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps|timesteps", re.IGNORECASE)
-_PREPARES = re.compile(r"scaler|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)
-"""Classes that prepare data, whatever they fit."""
+_PREPARES = re.compile(r"scaler|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # classes that train nothing
 _GRADIENT = re.compile(r"grad|deriv", re.IGNORECASE)
 _RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate"}
 
@@ -161,9 +160,8 @@ class _Signs:
                 self._descent = f"{source.where(node)}: descends by a learning rate"
             if isinstance(node, ast.Call) and not any(map(_is_no_round, node.keywords)):
                 words = self._words(node)
-                if _TRAINS.fullmatch(words) or (
-                    words.endswith((".train()", ".training()")) and self._is_own(source, node)
-                ):
+                is_bare = words.endswith((".train()", ".training()"))
+                if _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, node)):
                     return _sentence(source, node)
                 if words.partition("(")[0].endswith((".backward", ".manual_backward")):
                     self._backward = self._backward or _sentence(source, node)
@@ -173,13 +171,10 @@ class _Signs:
     def _is_own(self, source: Source, call: ast.Call) -> bool:
         """Return True for a call of a method of a class of this file that takes no mode."""
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-        name = last_name(owner.func if isinstance(owner, ast.Call) else owner)
-        classes = [node for node in source.tree.body if isinstance(node, ast.ClassDef)]
-        methods = (each for node in classes if node.name == self._made.get(name, name) for each in node.body)
-        return any(
-            isinstance(each, ast.FunctionDef) and each.name == last_name(call.func) and len(each.args.args) == 1
-            for each in methods
-        )
+        made = last_name(owner.func if isinstance(owner, ast.Call) else owner)
+        own = (each for each in source.tree.body if getattr(each, "name", "") == self._made.get(made, made))
+        methods = [each for node in own for each in walk(node) if isinstance(each, ast.FunctionDef)]
+        return any(each.name == last_name(call.func) and len(each.args.args) == 1 for each in methods)
 
     def _words(self, call: ast.Call) -> str:
         """Return `sgd optimizer.minimize(…)`, `.train(…)` for a plain function, `net.train()` for `net.train(mode)`."""
@@ -204,9 +199,8 @@ def _descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
         changes = [each for each in changes if isinstance(each.op, ast.Sub) and isinstance(each.value, ast.BinOp)]
     rates = _RATES if has_rounds else _RATES - {"alpha", "step_size"}
     steps = (node for node in walk(loop) if isinstance(node, ast.BinOp | ast.AugAssign))
-    return any(last_name(node) in rates for change in changes for node in walk(change.value)) or any(
-        map(_is_down, steps)
-    )
+    by_rate = any(last_name(node) in rates for change in changes for node in walk(change.value))
+    return by_rate or any(map(_is_down, steps))
 
 
 def _is_down(step: ast.BinOp | ast.AugAssign) -> bool:

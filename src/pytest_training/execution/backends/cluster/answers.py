@@ -1,28 +1,6 @@
-"""What comes back from a cluster: replies of attempts, and answers that may never come."""
+"""What comes back from a cluster: the scheduler's word, and the replies of attempts."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar
-
-T = TypeVar("T")
-
-
-def answered(ask: Callable[[], T], seconds: float) -> T | None:
-    """Return what `ask` returns, or None if that takes longer: what is frozen never answers."""
-    answer: Future[T] = Future()
-
-    def wait() -> None:
-        try:
-            answer.set_result(ask())
-        except BaseException as error:  # noqa: BLE001  (raised in the thread that asks)
-            answer.set_exception(error)
-
-    threading.Thread(target=wait, daemon=True).start()
-    try:
-        return answer.result(seconds)
-    except TimeoutError:
-        return None
+from typing import Any
 
 
 def scheduler_of(client: Any, seconds: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,11 @@ from pytest_training.execution.backends.cluster.answers import scheduler_of
 from pytest_training.execution.backends.cluster.heir import with_heir
 from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
-from pytest_training.execution.backends.cluster.where import Where, is_open
+from pytest_training.execution.backends.cluster.where import QUEUES, Where, is_open
 from pytest_training.execution.backends.protocol import Opening
 from pytest_training.text import one_line
 from pytest_training.wording import safe_repr
 
-QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
-QUEUES |= {"htcondor": "HTCondorCluster"}
-"""Classes of dask-jobqueue."""
 PACKAGES = {**dict.fromkeys(QUEUES, "dask_jobqueue"), "ssh": "asyncssh"}  # that a form needs beside the others
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # who tries again is the job's own declaration
@@ -41,7 +38,7 @@ SETTINGS = {
     "distributed.admin.tick.limit": "30s",
     "distributed.deploy.lost-worker-timeout": "5s",
     "distributed.comm.timeouts.connect": "15s",
-    "distributed.scheduler.http.routes": [],  # HTTP is not encrypted, and always listens: it is to say nothing
+    "distributed.scheduler.http.routes": [],  # HTTP always listens, and is not encrypted: it serves nothing
     "distributed.worker.http.routes": [],
 }
 TLS = "distributed.comm.tls"  # in Dask's configuration
@@ -71,8 +68,7 @@ class Connection(Struct):
         addresses = (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"])
         pool.open_address = next(filter(is_open, addresses), "")
         if hasattr(self.cluster, "worker_spec"):
-            scaling = Scaling(self.cluster, pool, self.most_nodes)
-            scaling.report_problem = report
+            scaling = Scaling(self.cluster, pool, self.most_nodes, report)
             scaling.begin()
             pool.each_look = scaling.look
 
@@ -139,11 +135,15 @@ def connect(where: Where, opening: Opening) -> Connection:
     """Connect to a cluster, or start one; raise DeclarationError if that fails."""
     dask_config, distributed = _loaded("dask.config", where), _loaded("distributed.client", where)
     with ExitStack() as ending:
-        ending.enter_context(_silence())
+        logger = logging.getLogger("distributed")
+        ending.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL)  # this plugin says itself what became of a connection
         ending.enter_context(dask_config.set(SETTINGS))
         interrupt = signal.getsignal(signal.SIGINT)
         try:
             cluster: Any = None if where.address else START.get(where.kind, _queue)(where, opening, ending)
+            if cluster is not None:
+                ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
             client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
         except FROM_OTHERS as error:
@@ -162,26 +162,15 @@ def _most_nodes(cluster: Any) -> int | None:
     return None if math.isinf(adaptive.maximum) else adaptive.maximum
 
 
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # what it says of lost connections is said by us
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
 def _quietly(function: Any, **arguments: Any) -> None:
     with contextlib.suppress(Exception):  # what is gone cannot be closed
         function(**arguments)
 
 
-def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
+def _local(where: Where, opening: Opening, _: ExitStack) -> Any:
     from distributed import LocalCluster, Security  # noqa: PLC0415  (the extra `cluster`)
 
-    cluster = LocalCluster(
+    return LocalCluster(
         n_workers=min(where.nodes or 1, opening.most or where.nodes or 1),
         threads_per_worker=where.cores,
         host="127.0.0.1",
@@ -191,8 +180,6 @@ def _local(where: Where, opening: Opening, ending: ExitStack) -> Any:
         memory_limit=0,
         silence_logs=logging.CRITICAL,  # also of the worker, which prints what it makes of its end
     )
-    ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
-    return cluster
 
 
 def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
@@ -217,7 +204,6 @@ def _queue(where: Where, opening: Opening, ending: ExitStack) -> Any:
     for name in ("ca_file", "cert", "key"):  # what dask-jobqueue has written for the nodes
         if (file := getattr(cluster, f"_job_{name}", None)) is not None:
             ending.callback(_quietly, file.close)
-    ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
     return cluster
 
 
@@ -234,7 +220,7 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
     _on_each(hosts, logins, f"umask 077; set -C; cat > {path}", keys)
     files = {f"{TLS}.{name}": path for name in ("ca-file", "scheduler.cert", "worker.cert")}
     ending.enter_context(dask.config.set({"distributed.comm.require-encryption": True, **files}))  # crosses to them
-    cluster = SSHCluster(
+    return SSHCluster(
         [hosts[0], *hosts],
         connect_options=[logins[0], *logins],
         scheduler_options={"protocol": "tls://", "port": 0, **PRIVATE},
@@ -242,8 +228,6 @@ def _ssh(where: Where, _: Opening, ending: ExitStack) -> Any:
         remote_python=f"{sys.executable} -m {lifeline.__name__} {path}",
         security=security,
     )
-    ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
-    return cluster
 
 
 def _on_each(hosts: list[str], logins: list[dict[str, Any]], command: str, sent: str = "") -> None:
@@ -271,7 +255,6 @@ def _function(where: Where, _: Opening, ending: ExitStack) -> Any:
         cluster = sync(runner.loop, lambda: awaitable)
     if not isinstance(getattr(cluster, "scheduler_address", None), str):
         raise TypeError(f"expected a Dask cluster, like SLURMCluster(), found {safe_repr(cluster)}")
-    ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
     return cluster
 
 

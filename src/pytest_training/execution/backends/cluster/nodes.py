@@ -18,8 +18,7 @@ class Host(msgspec.Struct, eq=False):
     """A machine with one node or several."""
 
     memory_mb: float = math.inf
-    used_memory_mb: float = 0.0
-    used_cards: set[str] = msgspec.field(default_factory=set)  # by what they are on the host
+    leases: set["Lease"] = msgspec.field(default_factory=set)
 
 
 class Node(msgspec.Struct, eq=False):
@@ -31,16 +30,20 @@ class Node(msgspec.Struct, eq=False):
     memory_mb: float
     facts: NodeFacts
     host: Host = msgspec.field(default_factory=Host)
-    used_cores: int = 0
-    used_memory_mb: float = 0.0
     is_gone: bool = False
     is_open: bool = True  # False while it takes no attempt: it closes, or has no memory left
     not_before: float = 0.0
 
     @property
+    def jobs(self) -> list[Job]:
+        """The jobs that run there."""
+        return [lease.job for lease in self.host.leases if lease.node is self]
+
+    @property
     def free_cards(self) -> dict[str, str]:
         """The cards that no job on the host has: what each is there, by its id."""
-        return {card: own for card, own in self.facts.cards.items() if own not in self.host.used_cards}
+        used = {own for lease in self.host.leases for own in lease.cards.values()}
+        return {card: own for card, own in self.facts.cards.items() if own not in used}
 
     def offers(self, job: Job) -> bool:
         """Return True if the job fits on the node when nothing else runs there."""
@@ -48,32 +51,21 @@ class Node(msgspec.Struct, eq=False):
 
     def has_room(self, job: Job) -> bool:
         """Return True if the job fits now."""
+        if not self.is_open or self.is_gone or self.not_before >= time.monotonic():
+            return False
+        jobs, beside = self.jobs, [lease.job for lease in self.host.leases]
         return (
-            self.is_open
-            and not self.is_gone
-            and self.not_before < time.monotonic()
-            and cores_of(job) <= self.cores - self.used_cores
+            cores_of(job) <= self.cores - sum(map(cores_of, jobs))
             and job.gpus <= len(self.free_cards)
-            and memory_of(job) <= self.memory_mb - self.used_memory_mb
-            and memory_of(job) <= self.host.memory_mb - self.host.used_memory_mb
+            and memory_of(job) <= self.memory_mb - sum(map(memory_of, jobs))
+            and memory_of(job) <= self.host.memory_mb - sum(map(memory_of, beside))
         )
 
     def take(self, job: Job) -> "Lease":
         """Take room for a job."""
         lease = Lease(self, job, cards=dict([*self.free_cards.items()][: job.gpus]))
-        self.host.used_cards |= {*lease.cards.values()}
-        self._use(job, 1)
+        self.host.leases.add(lease)
         return lease
-
-    def give_back(self, lease: "Lease") -> None:
-        """Give the room back."""
-        self.host.used_cards -= {*lease.cards.values()}
-        self._use(lease.job, -1)
-
-    def _use(self, job: Job, sign: int) -> None:
-        self.used_cores += sign * cores_of(job)
-        self.used_memory_mb += sign * memory_of(job)
-        self.host.used_memory_mb += sign * memory_of(job)
 
 
 class Lease(msgspec.Struct, eq=False):

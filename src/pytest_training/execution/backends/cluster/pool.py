@@ -1,5 +1,6 @@
 """The nodes of a cluster as a session sees them: what each has, what is in use, which are gone."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -47,10 +48,9 @@ class Pool:
         self.open_address = ""  # an address to which the cluster sends unencrypted what leaves this machine
         self.each_look: Callable[[], None] = lambda: None
         self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
-        self._given_back: set[str] = set()  # addresses
         self._silences = Silences(silence_s)
         self._asked: set[str] = set()
-        self._not_before: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}  # when a node at that address may be used
         self._had_nodes = time.monotonic()  # when any was there, or none was needed
 
     def stop(self) -> None:
@@ -98,7 +98,7 @@ class Pool:
         for address, info in workers.items():
             if (node := self.nodes.get(address)) is not None:
                 node.is_open = info["status"] == "running"
-            new = not any(address in each for each in (self.nodes, self.refused, self._asked, self._given_back))
+            new = not any(address in each for each in (self.nodes, self.refused, self._asked))
             if new and address not in silent and info["status"] == "running" and self._not_before.get(address, 0) < now:
                 self._asked.add(address)  # in a thread: a node that is not there any more does not answer
                 threading.Thread(target=self._add, args=(address, info), daemon=True).start()
@@ -133,8 +133,8 @@ class Pool:
 
     def give_back(self, node: Node) -> None:
         """Use a node no more: it ends."""
-        self._given_back.add(node.address)
         self.drop(node, "was given back")
+        self._not_before[node.address] = math.inf
 
     def _add(self, address: str, info: dict[str, Any]) -> None:
         try:
@@ -155,7 +155,7 @@ class Pool:
             self.records[address] = NodeRecord(name=name, host=other_host(str(info.get("host", ""))), refused=facts)
             return
         self.records[facts.id] = NodeRecord(name=name, host=other_host(facts.host), **asdict(facts.equipment))
-        limit_mb = min((info.get("memory_limit") or float("inf")) / 2**20, facts.memory_mb)
+        limit_mb = min((info.get("memory_limit") or math.inf) / 2**20, facts.memory_mb)
         with self.changed:
             self.open_address = self.open_address or (address if is_open(address) else "")
             host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
@@ -210,7 +210,7 @@ class Pool:
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
         # Spread over the nodes; among equals keep GPUs for those that need them.
-        best = min(free, key=lambda each: (len(each.free_cards) if not job.gpus else 0, each.used_cores))
+        best = min(free, key=lambda each: (len(each.free_cards) if not job.gpus else 0, sum(map(cores_of, each.jobs))))
         del self._unmet[job.id]
         lease = best.take(job)
         self.leases.add(lease)
@@ -221,7 +221,7 @@ class Pool:
         with self.changed:
             if lease in self.leases:
                 self.leases.remove(lease)
-                lease.node.give_back(lease)
+                lease.node.host.leases.remove(lease)
                 self.changed.notify_all()
         self.tell()
 

@@ -21,11 +21,12 @@ class Scaling:
     Dask's own adaptive scaling sees only what was submitted to it, and that is never more than there is room for.
     """
 
-    def __init__(self, cluster: Any, pool: Pool, most_nodes: int | None) -> None:
-        self.cluster, self.pool, self.most_nodes = cluster, pool, most_nodes
+    def __init__(
+        self, cluster: Any, pool: Pool, most_nodes: int | None, report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.cluster, self.pool, self.most_nodes, self.report_problem = cluster, pool, most_nodes, report
         self.next_look = self.next_start = 0.0
         self.refusals: set[str] = set()
-        self.report_problem: Callable[[str], None] = lambda _: None  # who has a run sets another
 
     def begin(self) -> None:
         """Ask for what the whole run may use."""

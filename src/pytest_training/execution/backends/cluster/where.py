@@ -1,14 +1,13 @@
 """What stands after `--training-cluster`, parsed and checked without Dask; nothing is reached or started."""
 
-import ast
 import contextlib
 import importlib.util
 import ipaddress
 import json
 import re
+import symtable
 import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_training.errors import FROM_OTHERS, DeclarationError
@@ -19,6 +18,9 @@ from pytest_training.wording import counted, listing, nearest, one_of
 HOST = r"(?:[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])"
 PORT = r"(?!0+\b)(?:[0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 LOGIN = re.compile(rf"(?:([\w.-]+)@)?({HOST})(?::({PORT}))?")
+QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster"}
+QUEUES |= {"htcondor": "HTCondorCluster"}
+"""Classes of dask-jobqueue."""
 SHAPES = {
     "local": (
         r"local(?::([1-9]\d{0,2}x)?[1-9]\d{0,2})?",
@@ -28,12 +30,9 @@ SHAPES = {
     "tls": (rf"tls://{HOST}:{PORT}", "the address of a Dask scheduler, like tls://head:8786"),
     "file": (r"file:.+", "file:PATH of what a Dask scheduler writes with --scheduler-file PATH"),
     "ssh": (rf"ssh:{LOGIN.pattern}(?:,{LOGIN.pattern})*", "hosts, like ssh:host1,ann@host2,host3:2222"),
-    **{
-        name: (name, f"{name} alone: its settings stand in Dask's jobqueue.yaml")
-        for name in ("slurm", "pbs", "sge", "lsf", "htcondor")
-    },
+    **{name: (name, f"{name} alone: its settings stand in Dask's jobqueue.yaml") for name in QUEUES},
 }
-"""What each form looks like, by its first word, and what a message says that it should be."""
+"""The pattern of each form by its first word, and its description in messages."""
 
 
 class Where(Value, frozen=True, kw_only=True):
@@ -106,13 +105,12 @@ def _function(text: str, source: str, folders: tuple[Path, ...]) -> Where:
 def _names(origin: str | None) -> set[str] | None:
     """Return the names that a module's file may define, or None if only its import can tell."""
     try:
-        nodes: list[Any] = list(ast.walk(ast.parse(Path(origin or "").read_bytes())))
+        source = importlib.util.decode_source(Path(origin or "").read_bytes())
+        symbols = symtable.symtable(source, origin or "", "exec").get_symbols()
     except (OSError, ValueError, SyntaxError):
         return None
-    names = {each.name for each in nodes if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
-    names |= {each.id for each in nodes if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
-    imported = {each.asname or each.name for each in nodes if isinstance(each, ast.alias)}
-    return None if "*" in imported else names | imported
+    names = {each.get_name() for each in symbols if each.is_assigned() or each.is_imported()}
+    return None if "import *" in source else names
 
 
 def is_open(address: str) -> bool:
