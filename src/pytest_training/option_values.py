@@ -16,7 +16,7 @@ from pytest_training.execution.backends.subprocess import Subprocess
 from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.model import RunSettings
 from pytest_training.limits import LIMITS
-from pytest_training.options import REGISTRY, cluster_of, folder_of, project_folder
+from pytest_training.options import REGISTRY, folder_of, project_folder, text_of
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import one_of
@@ -88,7 +88,7 @@ def _run_settings(config: pytest.Config, backends: Backends, project: str) -> Ru
     in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
     usual = _backend(config, backends)
     return RunSettings(
-        backend=InProcess.name if in_process else Cluster.name if cluster_of(config) else usual,
+        backend=InProcess.name if in_process else Cluster.name if text_of(config, "cluster")[0] else usual,
         grace_s=_number(config, "grace", parse_duration) or 0.0,
         stalled_s=_number(config, "stalled", parse_duration) or 0.0,
         real_data_only=config.option.training_require_real_data,
@@ -100,7 +100,7 @@ def _run_settings(config: pytest.Config, backends: Backends, project: str) -> Ru
 
 def read_opening(config: pytest.Config, request: Request, *, most: int) -> Opening:
     """Return what a backend may need before the plan is made, for so many jobs."""
-    specs, (where, source) = getattr(config.option, "tx", None) or (), _text(config, "cluster")
+    specs, (where, source) = getattr(config.option, "tx", None) or (), text_of(config, "cluster")
     limit = len(specs) or getattr(config.option, "maxprocesses", None) or most
     return Opening(
         where=where,
@@ -110,22 +110,14 @@ def read_opening(config: pytest.Config, request: Request, *, most: int) -> Openi
         silence_s=_number(config, "cluster-silence", parse_duration) or 0.0,
         project=str(request.project),
         reports=str(request.reports),
-        forks=_text(config, "start")[0] != Subprocess.name,
+        forks=text_of(config, "start")[0] != Subprocess.name,
         is_dry=config.option.collectonly,
     )
 
 
-def _text(config: pytest.Config, name: str) -> tuple[str, str]:
-    """Return a value, and the option or setting that it comes from."""
-    if (typed := config.getoption(f"--training-{name}", default=None)) is not None:
-        return str(typed), f"--training-{name}"
-    setting = f"training_{name.replace('-', '_')}"
-    return str(config.getini(setting)), f"{setting} in {config.inipath or 'the settings'}"
-
-
 def refuse_beside_cluster(config: pytest.Config, *, distribution: str) -> None:
     """Raise UsageError for an option that cannot go with a cluster; `distribution` is xdist's mode."""
-    if not cluster_of(config):
+    if not text_of(config, "cluster")[0]:
         return
     used = {name: why for name, why in NOT_BESIDE_CLUSTER.items() if config.getoption(name, default=False)}
     options = {f"--{name.removeprefix('use').replace('_', '-')}": why for name, why in used.items()}
@@ -156,7 +148,7 @@ def _audit(config: pytest.Config) -> Literal["", "twice", "all"]:
 
 
 def _seed(config: pytest.Config) -> int:
-    value, where = _text(config, "seed")
+    value, where = text_of(config, "seed")
     if not value.strip().isdecimal() or len(value.strip()) > LONGEST_SEED:
         raise pytest.UsageError(
             f"{where}: expected a whole number of at least 0, of at most {LONGEST_SEED} digits, found {value[:80]!r}"
@@ -173,7 +165,7 @@ def _count(config: pytest.Config, name: str) -> int | None:
 
 
 def _backend(config: pytest.Config, backends: Backends) -> str:
-    name, where = _text(config, "start")
+    name, where = text_of(config, "start")
     if name == "auto":
         return default_backend()
     if name not in backends:
@@ -182,7 +174,7 @@ def _backend(config: pytest.Config, backends: Backends) -> str:
 
 
 def _number(config: pytest.Config, name: str, parse: Callable[[str, str], float]) -> float | None:
-    value, where = _text(config, name)
+    value, where = text_of(config, name)
     try:
         return parse(value, where) if value else None
     except DeclarationError as error:

@@ -203,10 +203,12 @@ def named_path(config: pytest.Config, argument: str) -> Path:
     return Path(os.path.normpath(config.invocation_params.dir / argument.partition("::")[0]))
 
 
-def cluster_of(config: pytest.Config) -> str:
-    """Return where the cluster is, of the command line, else of the settings; empty if jobs are trained here."""
-    typed: str | None = config.getoption("training_cluster", default=None)
-    return str(config.getini("training_cluster")) if typed is None else typed
+def text_of(config: pytest.Config, name: str) -> tuple[str, str]:
+    """Return a value, and the option or setting that it comes from."""
+    if (typed := config.getoption(f"--training-{name}", default=None)) is not None:
+        return str(typed), f"--training-{name}"
+    setting = f"training_{name.replace('-', '_')}"
+    return str(config.getini(setting)), f"{setting} in {config.inipath or 'the settings'}"
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:

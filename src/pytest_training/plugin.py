@@ -85,7 +85,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """
     from pytest_training.machine import cpu_quota, machine_cores  # noqa: PLC0415  (see the module's docstring)
 
-    if options.has_jobs(config) and options.cluster_of(config):
+    if options.has_jobs(config) and options.text_of(config, "cluster")[0]:
         return 0
     is_counted = options.has_jobs(config) and "PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ
     return machine_cores() if is_counted and cpu_quota() is not None else None

@@ -98,7 +98,7 @@ def test_a_name_that_no_backend_has_is_a_usage_error(project: Project) -> None:
     project.write("pytest.ini", "[pytest]\ntraining_start = elsewere\n")
     ended = project.run()
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
-    names = "elsewhere, auto, fork, subprocess, in-process"
+    names = "elsewhere, cluster, auto, fork, subprocess, in-process"
     ended.stderr.fnmatch_lines(
         [f"*expected a backend, found 'elsewere': did you mean 'elsewhere'[?] Expected one of {names}*"]
     )

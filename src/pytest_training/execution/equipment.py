@@ -48,7 +48,7 @@ class NodeRecord(Equipment, frozen=True, kw_only=True):
 
 
 def equipment(imports: Iterable[str]) -> Equipment:
-    """Describe what this process can execute jobs with that import these modules."""
+    """Describe this process: interpreter, machine, and the packages that jobs with these imports need."""
     versions = package_versions(imports, ON_NODES)
     return Equipment(python=platform.python_version(), packages=versions, machine=this_machine())
 

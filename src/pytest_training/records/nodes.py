@@ -1,4 +1,4 @@
-"""The nodes of a run: what is recorded of them, and in what they are unlike the machine of the session."""
+"""The nodes of a run: their record, and how they differ from the session's machine."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,7 +14,7 @@ MOST_NAMED = 3  # nodes in one sentence
 
 
 def note_nodes(run: TrainingRun, nodes: tuple[NodeRecord, ...], *, is_over: bool) -> TrainingRun:
-    """Return the run with its nodes in its provenance; at its end the run's problems say in what they are unlike."""
+    """Return the run with its nodes in its provenance; at its end add their differences to the run's problems."""
     if run.provenance is None or (len(nodes) == len(run.provenance.nodes) and not (nodes and is_over)):
         return run
     here = equipment(run.plan.imports)
@@ -38,7 +38,7 @@ def node_problems(nodes: Iterable[NodeRecord], here: Equipment) -> Iterator[str]
 
 
 def _differences(node: NodeRecord, here: Equipment) -> str:
-    """Return what a node has otherwise: interpreter, packages, kind of machine; a faster one of a kind is none."""
+    """Return how a node differs in interpreter, packages and kind of machine; its speed does not count."""
     pairs = {"python": (node.python, here.python), "machine": (_kind(node.machine), _kind(here.machine))}
     pairs |= {name: (version, here.packages.get(name, "")) for name, version in _other_packages(node, here).items()}
     unlike = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -46,7 +46,7 @@ def _differences(node: NodeRecord, here: Equipment) -> str:
 
 
 def _other_packages(node: NodeRecord, here: Equipment) -> dict[str, str]:
-    """Return the packages of a node whose version is another than here; an empty one is missing there."""
+    """Return the versions of packages that differ from those here; an empty one is missing on the node."""
     names = () if node.refused else sorted({**node.packages, **here.packages})
     return {name: node.packages.get(name, "") for name in names if node.packages.get(name) != here.packages.get(name)}
 

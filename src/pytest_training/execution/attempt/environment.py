@@ -69,7 +69,7 @@ def changes_since(before: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def changed(before: Mapping[str, str], changes: Mapping[str, str | None] | None) -> Mapping[str, str]:
-    """Return variables with their changes, or, if these are None, the variables of this moment."""
+    """Return the variables after the changes, or those of this process if `changes` is None."""
     if changes is None:
         return os.environ
     return {name: value for name, value in {**before, **changes}.items() if value is not None}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 SILENT_S = 5.0  # of waiting for the first node
-PATIENCE_S = 3.0  # for nodes to do as they are asked
+PATIENCE_S = 3.0  # of waiting for the nodes' answers
 OPEN = (
     "the Dask cluster at {address} is not encrypted: who reaches it can run any program in your name, and who listens "
     "reads your data; a cluster at tls:// is not open (docs/SECURITY.md)"
@@ -55,13 +55,13 @@ class Cluster(Backend):
         return self.connection.slots(opening.most)
 
     def place(self) -> str:
-        """Say what would be started or used, or, once that is so, how many nodes it had."""
+        """Return what a dry run would start or use; after the start, how many nodes the run has had."""
         if self.pool is None:
             return f"would {self.where.does}" if self.opening.is_dry else ""
         return f"{self.where.label}: {counted(sum(not each.refused for each in self.nodes()), 'node')}"
 
     def nodes(self) -> tuple[NodeRecord, ...]:
-        """Describe all nodes that ever came."""
+        """Describe every node that the run has had."""
         return tuple(self.pool.records.values()) if self.pool else ()
 
     def start(self, run: BackendRun) -> Any:
@@ -124,23 +124,23 @@ class Cluster(Backend):
         """End the job servers on the nodes, then what the session has started."""
         from pytest_training.execution.backends.cluster import node  # noqa: PLC0415  (as above)
 
-        self._keep(self._everywhere(node.forget))
+        self._save_logs(self._everywhere(node.forget))
         if self.pool is not None:
             self.pool.closed.set()
         if self.connection is not None:
             self.connection.close()
             self.connection = None
 
-    def _keep(self, said: dict[str, bytes]) -> None:
-        """Add what the nodes' job servers have said, normally nothing, to the run's server.log."""
-        for address, text in said.items():
+    def _save_logs(self, logs: dict[str, bytes]) -> None:
+        """Add the logs of the nodes' job servers, normally empty, to the run's server.log."""
+        for address, text in logs.items():
             if text and self.pool is not None:
                 log = Path(self.pool.server.probe).with_name("server.log")
                 with contextlib.suppress(OSError), appending(log) as file:
                     file.write(f"node at {address}:\n".encode() + text)
 
     def _everywhere(self, function: Any, *arguments: Any) -> dict[str, Any]:
-        """Call a function on every node, and wait a moment for the answers: a frozen node never has one."""
+        """Call a function on every node; wait only a moment for the answers, as a frozen node has none."""
         if self.pool is None or self.connection is None:
             return {}
         self.pool.stop()

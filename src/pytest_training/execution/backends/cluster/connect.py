@@ -38,7 +38,7 @@ SETTINGS = {
     "distributed.admin.tick.limit": "30s",
     "distributed.deploy.lost-worker-timeout": "5s",
     "distributed.comm.timeouts.connect": "15s",
-    "distributed.scheduler.http.routes": [],  # HTTP is not encrypted, and always listens: it is to say nothing
+    "distributed.scheduler.http.routes": [],  # HTTP always listens, and is not encrypted: it serves nothing
     "distributed.worker.http.routes": [],
 }
 TLS = "distributed.comm.tls"  # in Dask's configuration

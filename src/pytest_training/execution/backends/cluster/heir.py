@@ -15,7 +15,7 @@ PATIENCE_S = 10.0
 
 
 def with_heir(cluster: Any, keys: str, ending: ExitStack) -> Any:
-    """Return a class like that one of dask-jobqueue, whose jobs and folder of keys do not outlive this process."""
+    """Return a subclass of dask-jobqueue's class whose jobs and folder of keys do not outlive this process."""
     words = ["sh", "-c", SCRIPT, keys, *shlex.split(cluster.job_cls.cancel_command)]
     silent: Any = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
     heir = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True, text=True, bufsize=1, **silent)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Execute the module that the command line names; exit when stdin ends, for then nobody needs it any more."""
+    """Execute the module that the command line names; exit when stdin ends."""
     threading.Thread(target=_watch, args=(Path(sys.argv[1]),), daemon=True).start()
     sys.argv = sys.argv[3:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

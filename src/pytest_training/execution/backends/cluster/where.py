@@ -32,7 +32,7 @@ SHAPES = {
     "ssh": (rf"ssh:{LOGIN.pattern}(?:,{LOGIN.pattern})*", "hosts, like ssh:host1,ann@host2,host3:2222"),
     **{name: (name, f"{name} alone: its settings stand in Dask's jobqueue.yaml") for name in QUEUES},
 }
-"""What each form looks like, by its first word, and what a message says that it should be."""
+"""The pattern of each form by its first word, and its description in messages."""
 
 
 class Where(Value, frozen=True, kw_only=True):
