@@ -234,6 +234,7 @@ def test_ctrl_c_ends_every_job_on_every_node(session: Session, mark: str, times:
     assert {name: each["cause"] for name, each in project.metadata().items()} == dict.fromkeys(
         ("gentle", "deaf"), "interrupted"
     )
+    assert all(each["wall_s"] > 0 for each in project.metadata().values())
     assert list(project.reports.glob("runs/*/jobs/gentle/checkpoint/state.zip"))
     assert "Traceback" not in project.said
     eventually(lambda: not processes_with(mark), within_s=5)

@@ -177,12 +177,12 @@ class NodeLauncher(ServerLauncher):
         return self.run.order or ("" if self.is_wanted() else AT_ONCE)
 
     def _wait_for_answer(self, link: socket.socket) -> Reply | str | None:
-        received, died, is_stopping = b"", None, False
+        received, died, is_stopping, begun = b"", None, False, time.monotonic()
         link.settimeout(LOOK_S)
         while True:
             line, newline, received = received.partition(b"\n")
             if newline and line == STARTED:
-                died = SERVER_DIED
+                died, begun = SERVER_DIED, time.monotonic()
             elif newline and line.startswith(FRESH):
                 return "trained in an interpreter of its own: variables changed after the job server had read them"
             elif newline:
@@ -194,7 +194,8 @@ class NodeLauncher(ServerLauncher):
                 except TimeoutError:
                     order = self._order()
                     if order == AT_ONCE:
-                        return Reply(ending=Ending(ended_by="interrupted"))  # closes the link
+                        wall_s = time.monotonic() - begun if died else 0.0
+                        return Reply(ending=Ending(ended_by="interrupted", wall_s=wall_s))  # closes the link
                     if order == GENTLY and not is_stopping:
                         is_stopping = True
                         link.sendall(STOP + b"\n")
