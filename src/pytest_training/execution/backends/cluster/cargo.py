@@ -84,12 +84,8 @@ class Shipment:
 
     def code(self) -> Parcel:
         """Return the project, as it is when the run first sends it."""
-
-        def make() -> Parcel:
-            files = project_files(self.project, reports=self.reports)
-            return pack(files, folders=[PROJECT], below=self.project, largest=LARGEST_FILE, most=MOST_OF_PROJECT)
-
-        return self.parcel("", make)
+        root, bounds = self.project, {"largest": LARGEST_FILE, "most": MOST_OF_PROJECT}
+        return self.parcel("", lambda: pack(project_files(root, self.reports), folders=[PROJECT], below=root, **bounds))
 
     def send(self, node: Node, parcel: Parcel) -> None:
         """Send a parcel in parts."""

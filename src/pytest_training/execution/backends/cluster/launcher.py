@@ -39,11 +39,10 @@ class ClusterLauncher:
         lease, self.first = self.first or self.pool.lease(request.job), None
         if lease is None:
             return self._without_room(request)
-        place = Place(
-            node=lease.node.name, host=lease.node.facts.host, threads=self._threads(request, lease), cards=lease.cards
-        )
+        node, threads = lease.node, request.job.cpus or self.pool.threads(lease.node)
+        place = Place(node=node.name, host=node.facts.host, threads=threads, cards=lease.cards)
         try:
-            reply = self._launch(replace(request, threads=place.threads, place=place), lease)
+            reply = self._launch(replace(request, threads=threads, place=place), lease)
         finally:
             self.pool.release(lease)
         return replace(reply, place=place)
@@ -54,9 +53,6 @@ class ClusterLauncher:
         if self.pool.lost:
             return Reply(lost=Lost(cause="worker died", reason=f"worker died: {self.pool.lost}"))
         return Reply(refused=self.pool.unfit(request.job))
-
-    def _threads(self, request: AttemptRequest, lease: Lease) -> int:
-        return request.job.cpus or self.pool.threads(lease.node)
 
     def _launch(self, request: AttemptRequest, lease: Lease) -> Reply:
         node, begun = lease.node, time.monotonic()

@@ -4,8 +4,8 @@ The worker imports no job and runs no job's code. Its death closes the server's 
 no longer wants (its session is gone, or gave it up) ends, with its process tree.
 """
 
-import asyncio
 import contextlib
+import io
 import os
 import shutil
 import socket
@@ -25,16 +25,15 @@ from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.answers import topic
 from pytest_training.execution.backends.cluster.orders import AttemptOrder, NodeFacts, ServerOrder
 from pytest_training.execution.backends.fork_server.backend import (
-    FRESH,
-    SERVER_DIED,
     STARTED,
     STOP,
     ServerHandle,
     ServerLauncher,
+    read_reply,
     start_server,
 )
 from pytest_training.execution.backends.protocol import Seat
-from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, INTERRUPTED
+from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY
 from pytest_training.execution.equipment import equipment
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.job_files import read_json
@@ -82,18 +81,15 @@ RUNS: dict[str, KeptRun] = {}  # a Dask worker calls functions, so the state is 
 LOCK = threading.Lock()
 
 
-async def describe(order: bytes, *, dask_worker: Any) -> bytes:
-    """Say who this node is, what it has, and whether it sees the run folder; the worker's loop goes on meanwhile."""
-    return await asyncio.to_thread(_describe, order, dask_worker)
-
-
-def _describe(order: bytes, dask_worker: Any) -> bytes:
+@node_files.in_thread
+def describe(order: bytes, worker: Any) -> bytes:
+    """Return who this node is, what it has, and whether it sees the run folder."""
     from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`)
 
     server = msgspec.json.decode(order, type=ServerOrder)
     return msgspec.json.encode(
         NodeFacts(
-            id=dask_worker.id,
+            id=worker.id,
             host=socket.gethostname(),
             pid=os.getpid(),
             cores=machine_cores(),
@@ -101,7 +97,7 @@ def _describe(order: bytes, dask_worker: Any) -> bytes:
             memory_mb=MEMORY_LIMIT / 2**20,
             cards=gpus_on_host(),
             shares_files=_shares_files(Path(server.probe), server.run_id),
-            scratch=str(node_files.scratch(dask_worker, server.run_id)),
+            scratch=str(node_files.scratch(worker, server.run_id)),
             executable=sys.executable,
             prefix=sys.prefix,
             equipment=equipment(server.imports),
@@ -177,34 +173,26 @@ class NodeLauncher(ServerLauncher):
         return self.run.order or ("" if self.is_wanted() else AT_ONCE)
 
     def _wait_for_answer(self, link: socket.socket) -> Reply | str | None:
-        received, died, is_stopping, begun = b"", None, False, time.monotonic()
+        received, is_stopping, begun = b"", False, 0.0
         link.settimeout(LOOK_S)
-        while True:
-            line, newline, received = received.partition(b"\n")
-            if newline and line == STARTED:
-                died, begun = SERVER_DIED, time.monotonic()
-            elif newline and line.startswith(FRESH):
-                return "trained in an interpreter of its own: variables changed after the job server had read them"
-            elif newline:
-                return msgspec.json.decode(line, type=Reply)
-            else:
-                received = line
-                try:
-                    chunk = link.recv(65536)
-                except TimeoutError:
-                    order = self._order()
-                    if order == AT_ONCE:
-                        wall_s = time.monotonic() - begun if died else 0.0
-                        return Reply(ending=Ending(ended_by="interrupted", wall_s=wall_s))  # closes the link
-                    if order == GENTLY and not is_stopping:
-                        is_stopping = True
-                        link.sendall(STOP + b"\n")
-                    continue
-                except OSError:
-                    chunk = b""
-                if not chunk:
-                    return died
-                received += chunk
+        while not received.endswith(b"\n") or received == STARTED + b"\n":
+            try:
+                chunk = link.recv(65536)
+            except TimeoutError:
+                order = self._order()
+                if order == AT_ONCE:
+                    wall_s = time.monotonic() - begun if received else 0.0
+                    return Reply(ending=Ending(ended_by="interrupted", wall_s=wall_s))  # closes the link
+                if order == GENTLY and not is_stopping:
+                    is_stopping = True
+                    link.sendall(STOP + b"\n")
+                continue
+            except OSError:
+                chunk = b""
+            if not chunk:
+                break
+            received, begun = received + chunk, begun or time.monotonic()
+        return read_reply(io.BytesIO(received))
 
 
 def _is_wanted(worker: Any, key: str) -> bool:
@@ -250,21 +238,19 @@ async def stop_all(run_id: str, how: str) -> None:
         _run(run_id).order = how
 
 
-async def forget(run_id: str, *, dask_worker: Any) -> bytes:
+@node_files.in_thread
+def forget(run_id: str, worker: Any) -> bytes:
     """End the run's job server and remove what was kept for it; return the end of what the server has said."""
     with LOCK:
         run = RUNS.pop(run_id, None)
     if run is not None:
-        await asyncio.to_thread(run.close)
-    said, scratch = b"", _scratch(dask_worker, run_id)
+        run.close()
+    said, scratch = b"", _scratch(worker, run_id)
     with contextlib.suppress(OSError):
         said = (scratch / SERVER_LOG).read_bytes()[-LONGEST_LOG:]
-    await asyncio.to_thread(shutil.rmtree, scratch, True)
+    shutil.rmtree(scratch, ignore_errors=True)
     return said
 
 
 def _scratch(worker: Any, run_id: str) -> Path:
     return Path(worker.local_directory, f"training-{run_id}")
-
-
-__all__ = ["INTERRUPTED", "AttemptRequest", "describe", "execute", "forget", "stop_all"]

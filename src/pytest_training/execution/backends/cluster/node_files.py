@@ -5,13 +5,15 @@ project of its own. Dask removes that folder with the worker, that of a killed o
 """
 
 import asyncio
+import functools
 import hashlib
 import os
 import shutil
 import tarfile
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.job_files import LARGEST_JSON, Walk, lies_below, open_own
@@ -21,11 +23,22 @@ IDLE_S = 120.0  # files that nobody has asked for so long go: the session looks 
 MOST_FILES = 200_000
 PROJECT, PRIVATE = "project", "private"  # places in an attempt's tree
 LAID = ".laid"  # what is newer is the attempt's
+T = TypeVar("T")
 Listed = tuple[list[tuple[str, int, str]], list[str]]
 Wanted = tuple[str, int, int, str]  # name, offset, most bytes, stamp or nothing
 
 
 USED: dict[str, float] = {}  # by run, when it last asked; a Dask worker calls functions, so the state is the module's
+
+
+def in_thread(work: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """Have a Dask worker call a function, with itself as last argument, in a thread: its loop goes on meanwhile."""
+
+    @functools.wraps(work)
+    async def call(*arguments: Any, dask_worker: Any) -> T:
+        return await asyncio.to_thread(work, *arguments, dask_worker)
+
+    return call
 
 
 def scratch(worker: Any, run_id: str) -> Path:
@@ -43,18 +56,14 @@ def _enter(worker: Any, run_id: str) -> Path:
     return home
 
 
-async def _tree(worker: Any, run_id: str, key: str) -> Path:
-    return await asyncio.to_thread(_enter, worker, run_id) / "attempts" / key
+def _tree(run_id: str, key: str, worker: Any) -> Path:
+    return _enter(worker, run_id) / "attempts" / key
 
 
-async def take(run_id: str, digest: str, part: tuple[int, bool], content: bytes, *, dask_worker: Any) -> None:
+@in_thread
+def take(run_id: str, digest: str, part: tuple[int, bool], content: bytes, worker: Any) -> None:
     """Take a part of a parcel, with its offset and True for the last one; unpack the parcel after that."""
-    parcels = await asyncio.to_thread(_enter, dask_worker, run_id) / "parcels"
-    await asyncio.to_thread(_take, parcels, digest, part, content)
-
-
-def _take(parcels: Path, digest: str, part: tuple[int, bool], content: bytes) -> None:
-    offset, is_last = part
+    parcels, (offset, is_last) = _enter(worker, run_id) / "parcels", part
     parcels.mkdir(exist_ok=True)
     partial, unpacked = (parcels / f"{digest}.{end}" for end in ("partial", "unpacked"))
     with partial.open("r+b" if offset else "wb") as file:
@@ -73,21 +82,18 @@ def _take(parcels: Path, digest: str, part: tuple[int, bool], content: bytes) ->
     unpacked.rename(parcels / digest)
 
 
-async def lay(run_id: str, key: str, copied: list[str], linked: list[str], *, dask_worker: Any) -> list[str]:
+@in_thread
+def lay(run_id: str, key: str, copied: list[str], linked: list[str], worker: Any) -> list[str]:
     """Lay out the files of an attempt; return the digests of parcels that are missing, and do nothing then."""
-    home = await asyncio.to_thread(_enter, dask_worker, run_id)
-    if missing := [digest for digest in (*copied, *linked) if not (home / "parcels" / digest).is_dir()]:
+    tree, parcels = _tree(run_id, key, worker), _enter(worker, run_id) / "parcels"
+    if missing := [digest for digest in (*copied, *linked) if not (parcels / digest).is_dir()]:
         return missing
-    await asyncio.to_thread(_lay, home, key, copied, linked)
-    return []
-
-
-def _lay(home: Path, key: str, copied: list[str], linked: list[str]) -> None:
-    shutil.rmtree(home / "attempts" / key, ignore_errors=True)
+    shutil.rmtree(tree, ignore_errors=True)
     for digests, copy in ((copied, shutil.copy2), (linked, _link)):
         for digest in digests:
-            shutil.copytree(home / "parcels" / digest, home / "attempts" / key, copy_function=copy, dirs_exist_ok=True)
-    (home / "attempts" / key / LAID).touch()
+            shutil.copytree(parcels / digest, tree, copy_function=copy, dirs_exist_ok=True)
+    (tree / LAID).touch()
+    return []
 
 
 def _link(source: str, target: str) -> None:
@@ -100,12 +106,10 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-async def left(run_id: str, key: str, places: list[str], *, dask_worker: Any) -> Listed:
+@in_thread
+def left(run_id: str, key: str, places: list[str], worker: Any) -> Listed:
     """Return name, size and stamp of each file that an attempt has made or changed, and what cannot be sent."""
-    return await asyncio.to_thread(_left, await _tree(dask_worker, run_id, key), places)
-
-
-def _left(tree: Path, places: list[str]) -> Listed:
+    tree = _tree(run_id, key, worker)
     files, others, laid = [], [], (tree / LAID).stat().st_ctime_ns
     for place in places:
         walk = Walk(tree / place, MOST_FILES, without=LEFT_OUT)
@@ -127,10 +131,11 @@ def _stamp(status: os.stat_result) -> str:
     return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
 
 
-async def read(run_id: str, key: str, wanted: list[Wanted], *, dask_worker: Any) -> list[bytes]:
+@in_thread
+def read(run_id: str, key: str, wanted: list[Wanted], worker: Any) -> list[bytes]:
     """Return parts of files; nothing of one that is missing, leads outside, or is not the one of that stamp."""
-    tree = await _tree(dask_worker, run_id, key)
-    return await asyncio.to_thread(lambda: [_part(tree, *each) for each in wanted])
+    tree = _tree(run_id, key, worker)
+    return [_part(tree, *each) for each in wanted]
 
 
 def _part(tree: Path, name: str, offset: int, most: int, stamp: str) -> bytes:
@@ -147,16 +152,16 @@ def _part(tree: Path, name: str, offset: int, most: int, stamp: str) -> bytes:
         return b""
 
 
-async def write(run_id: str, key: str, name: str, content: bytes, *, dask_worker: Any) -> None:
+@in_thread
+def write(run_id: str, key: str, name: str, content: bytes, worker: Any) -> None:
     """Write a small file into an attempt's tree."""
-    tree = await _tree(dask_worker, run_id, key)
-    if not (tree / name).parent.is_dir() or ".." in Path(name).parts:
-        return
-    await asyncio.to_thread(write_atomically, tree / name, content, below=tree)
+    tree = _tree(run_id, key, worker)
+    if (tree / name).parent.is_dir() and ".." not in Path(name).parts:
+        write_atomically(tree / name, content, below=tree)
 
 
-async def drop(run_id: str, key: str, digest: str, *, dask_worker: Any) -> None:
+@in_thread
+def drop(run_id: str, key: str, digest: str, worker: Any) -> None:
     """Remove the files of an attempt, and the parcel that was its own."""
-    tree = await _tree(dask_worker, run_id, key)
-    for path in (tree, tree.parents[1] / "parcels" / digest):
-        await asyncio.to_thread(shutil.rmtree, path, True)
+    for path in (_tree(run_id, key, worker), _enter(worker, run_id) / "parcels" / digest):
+        shutil.rmtree(path, ignore_errors=True)

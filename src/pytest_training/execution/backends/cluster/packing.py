@@ -83,7 +83,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def project_files(root: Path, *, reports: Path) -> dict[str, Path]:
+def project_files(root: Path, reports: Path) -> dict[str, Path]:
     """Return the project's files by their place: what git does not ignore, without git all but usual folders."""
     listed = ask_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", timeout_s=30)
     names = list(filter(None, (listed or "").split("\0")))

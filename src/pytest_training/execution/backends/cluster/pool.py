@@ -170,12 +170,8 @@ class Pool:
         """Give the whole cluster up."""
         with self.changed:
             self.lost = self.lost or why
-            for each in self.nodes.values():
-                each.is_gone = True
-            self.nodes.clear()
-            for lease in self.leases:
-                lease.lost = lease.lost or f"was cut off: {self.lost}"
-                lease.ended.set()
+            for each in list(self.nodes.values()):
+                self.drop(each, f"was cut off: {self.lost}")
             self.changed.notify_all()
         self.tell()
 
