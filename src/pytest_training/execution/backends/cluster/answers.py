@@ -22,7 +22,7 @@ class Answers:
     def __init__(self, client: Any, run_id: str) -> None:
         self.client, self.topic = client, topic(run_id)
         self.replies: dict[str, bytes] = {}
-        self.connection: Any = self
+        self.connection: Any = None  # on which they come
         self.subscribe()
 
     def subscribe(self) -> None:

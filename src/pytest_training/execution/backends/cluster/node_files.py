@@ -49,9 +49,9 @@ def scratch(worker: Any, run_id: str) -> Path:
 def _enter(worker: Any, run_id: str) -> Path:
     """Return that folder; remove those of runs that were killed, for they ask no more."""
     USED[run_id] = now = time.monotonic()
-    for other in [other for other, used in USED.items() if now - used > IDLE_S]:
-        del USED[other]
-        shutil.rmtree(scratch(worker, other), ignore_errors=True)
+    for other, used in [*USED.items()]:
+        if now - used > IDLE_S and USED.pop(other, 0.0):  # one of the threads that see it
+            shutil.rmtree(scratch(worker, other), ignore_errors=True)
     (home := scratch(worker, run_id)).mkdir(mode=0o700, parents=True, exist_ok=True)
     return home
 

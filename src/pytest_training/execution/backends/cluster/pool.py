@@ -208,8 +208,7 @@ class Pool:
         # Spread over the nodes; among equals keep GPUs for those that need them.
         best = min(free, key=lambda each: (len(each.free_cards) if not job.gpus else 0, sum(map(cores_of, each.jobs))))
         del self._unmet[job.id]
-        lease = best.take(job)
-        self.leases.add(lease)
+        self.leases.add(lease := best.take(job))
         return lease
 
     def release(self, lease: Lease) -> None:
