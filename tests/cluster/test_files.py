@@ -81,7 +81,7 @@ class Site:
         scratch = node_files.scratch(self.client.worker(name), RUN)
         own = {"executable": "/far/bin/python", "prefix": "/far", "scratch": str(scratch), "shares_files": False}
         machine = {"cores": 1, "cpus": (0,), "memory_mb": 1.0, "cards": {}, "equipment": Equipment()}
-        facts = NodeFacts(id=name, host="far", pid=1, **own, **machine)  # type: ignore[arg-type]  # of many types
+        facts = NodeFacts(id=name, host="far", **own, **machine)  # type: ignore[arg-type]  # of many types
         return Node(name, name, 1, 1.0, facts)
 
     def cargo(self, *, node: str = "w1", **fields: Any) -> Cargo:

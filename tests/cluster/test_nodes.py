@@ -40,7 +40,6 @@ def node(
     facts = NodeFacts(
         id=f"{host}-{name}",
         host=host,
-        pid=1,
         cores=quota or len(cpus),
         cpus=cpus,
         memory_mb=1000.0,

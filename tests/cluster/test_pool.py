@@ -27,7 +27,7 @@ from pytest_training.limits.protocol import Ending
 PASSED = Reply(ending=Ending(wall_s=1.0))
 
 
-FACTS = {"pid": 1, "cores": 2, "cpus": (0, 1), "memory_mb": 1000.0, "cards": {}, "shares_files": True}
+FACTS = {"cores": 2, "cpus": (0, 1), "memory_mb": 1000.0, "cards": {}, "shares_files": True}
 OWN = {"packages": {"pytest-training": metadata.version("pytest-training")}}
 FACTS |= {"scratch": "", "executable": sys.executable, "prefix": sys.prefix, "equipment": OWN}
 

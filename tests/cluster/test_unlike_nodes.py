@@ -35,7 +35,6 @@ INSTALL = f"/venv/bin/python -m pip install 'pytest-training[cluster]=={HERE}'"
 FACTS = NodeFacts(
     id="w",
     host="h",
-    pid=1,
     cores=1,
     cpus=(0,),
     memory_mb=1.0,

@@ -91,7 +91,6 @@ def describe(order: bytes, worker: Any) -> bytes:
         NodeFacts(
             id=worker.id,
             host=socket.gethostname(),
-            pid=os.getpid(),
             cores=machine_cores(),
             cpus=tuple(sorted(os.sched_getaffinity(0))),
             memory_mb=MEMORY_LIMIT / 2**20,

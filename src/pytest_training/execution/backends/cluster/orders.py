@@ -20,7 +20,6 @@ class NodeFacts(Value, frozen=True, kw_only=True):
 
     id: str  # the Dask worker's own: one that was started again at the same address has another
     host: str
-    pid: int
     cores: int  # that it may use: a container's quota counts
     cpus: tuple[int, ...]  # the cores that it sees
     memory_mb: float  # of the host, or of the container

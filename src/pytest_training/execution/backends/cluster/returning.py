@@ -6,6 +6,7 @@ Nothing is written outside the attempt's own folder and its checkpoint, and all 
 import contextlib
 import os
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,8 +36,8 @@ class Returning:
 
     def __init__(self, cargo: Cargo) -> None:
         self.cargo, self.request, self.files = cargo, cargo.request, cargo.files
-        self.at: dict[Path, int] = {}  # bytes of log and events that have come
-        self.ends: dict[Path, bytes] = {}  # their last byte
+        self.at = Counter[Path]()  # bytes of log and events that have come
+        self.ends = defaultdict[Path, bytes](bytes)  # their last byte
         self.stamps: dict[str, str] = {}  # of the files that have come
         self.next_checkpoint = 0.0
         self.left_out: dict[str, str] = {}  # what did not come, with the reason
@@ -81,18 +82,18 @@ class Returning:
 
     def _skip(self, path: Path, size: int | None) -> None:
         """Leave out the middle of a log that is very long; one without a word is a file too."""
-        rest = (size or 0) - self.at.get(path, 0)
+        rest = (size or 0) - self.at[path]
         if size == 0:
             self._add(path, b"")
         if rest > MOST_LOG:
             self._add(path, f"\n… {(rest - LOG_END) / MIB:,.0f} MiB were left out …\n".encode())
-            self.at[path] = self.at.get(path, 0) + rest - LOG_END
+            self.at[path] += rest - LOG_END
             self.left_out[path.name] = f"{(rest - LOG_END) / MIB:,.0f} MiB in its middle"
 
     def _append(self, most: int, *, is_last: bool = False) -> bool:
         """Add what is new to log and events, and replace usage.json; return True if there may be more."""
         backs, paths = (self._back(), self._back(is_json=True)), (self.files.log, self.files.events)
-        wanted = [(self.cargo.name(path), self.at.get(path, 0), most, "") for path in paths]
+        wanted = [(self.cargo.name(path), self.at[path], most, "") for path in paths]
         answer = self.cargo.ask(node_files.read, [*wanted, (self.cargo.name(self.files.usage), 0, PIECE, "")])
         *parts, usage = msgspec.convert(answer, list[bytes])
         if usage:
@@ -100,9 +101,9 @@ class Returning:
         for path, part, back in zip(paths, parts, backs, strict=True):
             end = len(part) if is_last and len(part) < most else back.whole(part)
             if end:
-                self._add(path, back(part[:end], before=self.ends.get(path, b"")))
+                self._add(path, back(part[:end], before=self.ends[path]))
                 self.ends[path] = part[end - 1 : end]
-                self.at[path] = self.at.get(path, 0) + end
+                self.at[path] += end
         return any(len(part) >= most for part in parts)
 
     def _add(self, path: Path, content: bytes) -> None:
