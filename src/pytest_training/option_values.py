@@ -85,7 +85,9 @@ def read_options(config: pytest.Config) -> Request:
 
 
 def _run_settings(config: pytest.Config, backends: Backends, project: str) -> RunSettings:
-    in_process = any(config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace"))
+    in_process = any(
+        config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace", "setuponly")
+    )
     usual = _backend(config, backends)
     return RunSettings(
         backend=InProcess.name if in_process else Cluster.name if text_of(config, "cluster")[0] else usual,
@@ -115,16 +117,18 @@ def read_opening(config: pytest.Config, request: Request, *, most: int) -> Openi
     )
 
 
-def refuse_beside_cluster(config: pytest.Config, *, distribution: str) -> None:
-    """Raise UsageError for an option that cannot go with a cluster; `distribution` is xdist's mode."""
+def refuse_beside_cluster(config: pytest.Config) -> None:
+    """Raise UsageError for an option that cannot go with a cluster."""
     if not text_of(config, "cluster")[0]:
         return
+    typed = config.known_args_namespace  # xdist changes its options, as with `-n`
+    distribution = getattr(typed, "dist", "no")
     used = {name: why for name, why in NOT_BESIDE_CLUSTER.items() if config.getoption(name, default=False)}
     options = {f"--{name.removeprefix('use').replace('_', '-')}": why for name, why in used.items()}
     if distribution not in {"no", "load"}:
         options[f"--dist {distribution}"] = "distributes tests among workers; the nodes of a cluster share jobs alone"
-    if any(spec.rpartition("*")[2] != "popen" for spec in getattr(config.option, "tx", None) or ()):
-        options["--tx"] = "names machines for workers; the cluster is the machine"
+    if getattr(typed, "tx", None):
+        options["--tx"] = "names processes or machines for xdist's workers; a cluster has nodes"
     for option, why in options.items():
         raise pytest.UsageError(
             f"{option} {why}: --training-cluster cannot go with it; --training-cluster '' trains here"

@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Worker(config), SESSION)
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)  # xdist's own counts in any case
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Return for `-n auto` how many CPUs a container may use, which xdist does not know; None lets xdist count.
 

@@ -82,13 +82,24 @@ def is_left_out(item: pytest.Item) -> bool:
         return True
 
 
-def set_up_early(item: pytest.Item, between: pytest.Item) -> bool:
-    """Set a test's fixtures up, and end those that are narrower than the session; return False if one fails."""
-    ends, hook = (pytest.exit.Exception, KeyboardInterrupt), item.ihook
-    setup = pytest.CallInfo.from_call(lambda: hook.pytest_runtest_setup(item=item), "setup", ends)
-    pytest.CallInfo.from_call(lambda: hook.pytest_runtest_teardown(item=item, nextitem=between), "teardown", ends)
+def set_up_early(item: pytest.Item, between: pytest.Item) -> BaseException | None:
+    """Set a test's fixtures up, and end those that are narrower than the session; return what was raised, or None.
+
+    Only pytest's own hooks are called: those of plugins may expect what the same plugin does as a test's turn begins.
+    """
+    ends = (pytest.exit.Exception, KeyboardInterrupt)
+    set_up, tear_down = (_pytests_own(item, f"pytest_runtest_{each}") for each in ("setup", "teardown"))
+    setup = pytest.CallInfo.from_call(lambda: set_up(item=item), "setup", ends)
+    teardown = pytest.CallInfo.from_call(lambda: tear_down(item=item, nextitem=between), "teardown", ends)
     vars(item).update(_request=False, funcargs=None)  # as pytest leaves a test that may be run again
-    return setup.excinfo is None
+    return next((each.excinfo.value for each in (setup, teardown) if each.excinfo), None)
+
+
+def _pytests_own(item: pytest.Item, name: str) -> Any:
+    manager = item.config.pluginmanager
+    every = getattr(manager.hook, name).get_hookimpls()
+    others = {each.plugin for each in every if not each.function.__module__.startswith("_pytest.")}
+    return manager.subset_hook_caller(name, others)
 
 
 def test_limit_of(item: pytest.Item) -> float | None:

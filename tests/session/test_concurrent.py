@@ -33,6 +33,7 @@ time.sleep(0.05)
 path.rmdir()
 return {}
 """
+LF = ("--lf", "--lfnf", "none")
 OWN_TESTS = ("hooked", "narrow", "own_lines", "twice", "broken", "unavailable")
 CONFTEST = f"""
 import os
@@ -151,20 +152,25 @@ def test_every_item_means_what_it_means_without_rooms(project: Project) -> None:
         *("skipped", "skipped_if", "skipped_by_text", "badly_skipped", "not_run", "hopeless", "late"),
         *("own_lines", "broken", "unavailable", "hooked"),
     }
+    assert _started(ended) == {job_id for job_id, each in came_to.items() if each["attempts"]}
+    assert not _started(alone) & {"hopeless", "late"}
     late = "3 jobs are trained one after another, *[[]hooked[]] because pytest_runtest_setup of conftest.py runs *"
     ended.stdout.fnmatch_lines([f"warning: {late}"])
 
 
 def test_the_loop_starts_what_it_can(project: Project) -> None:
     narrow = "@pytest.fixture\ndef narrow(request):\n    request.config.rootpath.joinpath('turn.txt').touch()\n"
-    project.write("conftest.py", ROOMS + "import pytest\n" + narrow)
+    whole = (
+        "@pytest.fixture(scope='session')\ndef whole():\n    yield\n"  # of plugins that look at each test's setup, too
+    )
+    project.write("conftest.py", f"{ROOMS}\nimport pytest\n{narrow}\n{whole}")
     project.write(
         "test_jobs.py",
         """
         import pytest
 
         @pytest.mark.parametrize("number", [1, 2])
-        def test_job(training_job, number):
+        def test_job(training_job, number, whole):
             training_job.train(), training_job.check()
 
         def test_turn(training_job, narrow):
@@ -177,7 +183,8 @@ def test_the_loop_starts_what_it_can(project: Project) -> None:
     project.job("turn", "wait_for(jobs(run) / 'c')\nreturn {}", top=WAIT)
     project.jobs("huge", "thrown")
     project.write("training/jobs.yaml", "jobs: {huge: {cpus: 64}}")
-    project.here(
+    ended = project.here(
+        *("-p", "pytest_timeout", "--timeout", "100", "--json-report", "--junitxml=own.xml"),
         *(f"test_jobs.py::test_job[{each}]" for each in ("a-1", "b-1", "c-1", "c-2", "huge-1", "thrown-1")),
         "test_jobs.py::test_turn[turn]",
     )
@@ -189,9 +196,59 @@ def test_the_loop_starts_what_it_can(project: Project) -> None:
     }
     trained = {path.parent.name for path in project.root.glob("reports/runs/*/jobs/*/attempt-*")}
     assert trained == {"a", "b", "c", "turn"}
+    assert _started(ended) == {*trained, "thrown"}
     assert len(list(project.root.glob("reports/runs/*/jobs/c/attempt-*"))) == 2
     durations = {test["nodeid"]: test["call"]["duration"] for test in project.report()["tests"]}
     assert min(durations["test_jobs.py::test_job[c-1]"], durations["test_jobs.py::test_job[c-2]"]) >= 0.05
+
+
+def test_what_setting_up_early_raises_once_is_an_error_of_that_test(project: Project) -> None:
+    """As the leaks of a fixture, with warnings that are errors: the fixture itself does not fail."""
+    project.write(
+        "test_jobs.py",
+        """
+        import threading
+        import pytest
+
+        def fail():
+            raise OSError("lost in a thread")
+
+        @pytest.fixture(scope="session")
+        def leaky():
+            thread = threading.Thread(target=fail)
+            thread.start()
+            thread.join()
+
+        def test_job(training_job, leaky):
+            training_job.train(), training_job.check()
+        """,
+    )
+    project.jobs("a", "b")
+    ended = project.here("-W", "error::pytest.PytestUnhandledThreadExceptionWarning")
+    ended.assert_outcomes(errors=1, passed=1)
+    ended.stdout.fnmatch_lines(["*lost in a thread*"])
+
+
+@pytest.mark.parametrize("words", [("--setup-plan",), ("--setup-only",), ("--fixtures",), ("--fixtures-per-test",), LF])
+def test_what_trains_nothing_starts_no_backend(project: Project, words: tuple[str, ...]) -> None:
+    refuses = "    def open(self, opening):\n        raise AssertionError('started')\n"
+    project.write("conftest.py", ROOMS.replace("    def open(self, opening):\n        return self.count\n", refuses))
+    project.jobs("a")
+    ended = project.here(*words)
+    assert ended.ret in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+    assert not _started(ended)
+    assert not project.reports.exists()
+
+
+@pytest.mark.parametrize("counted", ["auto", "logical"])
+def test_the_workers_that_xdist_counts_are_no_limit_of_a_cluster(
+    project: Project, monkeypatch: pytest.MonkeyPatch, counted: str
+) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
+    project.jobs("a")
+    config = project.pytester.parseconfig("-o", "training_cluster=local:3", "-n", counted) if project.pytester else None
+    assert config is not None
+    assert config.hook.pytest_xdist_auto_num_workers(config=config) == 0
 
 
 def test_the_first_failure_interrupts_what_runs(project: Project) -> None:
@@ -222,7 +279,12 @@ def test_an_event_costs_the_loop_no_look_at_every_job_that_waits(project: Projec
         (("--training-in-process",), "--training-in-process"),
         (("-n", "2", "--dist", "loadscope"), "--dist loadscope"),
         (("-n", "2", "--dist", "each"), "--dist each"),
+        (("-n", "auto", "--dist", "loadfile"), "--dist loadfile"),
+        *((("--dist", each), f"--dist {each}") for each in ("loadfile", "loadscope", "loadgroup", "worksteal", "each")),
         (("--tx", "ssh=host", "--dist", "load"), "--tx"),
+        (("--tx", "popen"), "--tx"),
+        (("--tx", "2*popen"), "--tx"),
+        (("--tx", "popen", "--dist", "load", "-n", "2"), "--tx"),
         (("-n", "2", "-f"), "--looponfail"),
     ],
 )
@@ -233,11 +295,10 @@ def test_what_cannot_go_with_a_cluster_is_refused_in_a_sentence(
     settings = ("-o", "training_cluster=local:2")
     config = project.pytester.parseconfig(*words, *settings) if project.pytester else None
     assert config is not None
-    mode = config.option.dist if words[0] in {"-n", "--tx"} else "no"
     with pytest.raises(pytest.UsageError, match=rf"^{named} .*--training-cluster cannot go with it"):
-        refuse_beside_cluster(config, distribution=mode)
+        refuse_beside_cluster(config)
     config.option.training_cluster = ""
-    refuse_beside_cluster(config, distribution=mode)
+    refuse_beside_cluster(config)
 
 
 @pytest.mark.slow
@@ -276,6 +337,10 @@ def test_a_test_that_runs_again_trains_again_within_its_own_time_limit(project: 
     jobs = project.metadata()
     assert {job_id: each["status"] for job_id, each in jobs.items()} == {"flaky": "passed", "endless": "failed"}
     assert jobs["endless"]["cause"] == "timeout"
+
+
+def _started(ended: pytest.RunResult) -> set[str]:
+    return {line.split()[1] for line in ended.outlines if line.startswith("started ")}
 
 
 def _came_to(project: Project) -> dict[str, dict[str, Any]]:

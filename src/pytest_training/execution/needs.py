@@ -50,6 +50,11 @@ def unmet(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> tuple[S
     return None
 
 
+def may_begin(planned: PlannedJob, folder: RunFolder) -> bool:
+    """Return False if a job's outcome needs no attempt."""
+    return planned.may_train and unmet(planned, folder, is_worker=False) is None
+
+
 def not_ended(job_id: str, *, is_worker: bool) -> str:
     """Say why a needed job has not ended before the one that needs it."""
     reason = "xdist keeps to needs only without ordinary tests and --dist"

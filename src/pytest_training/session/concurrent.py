@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.attempt.environment import changes_since
 from pytest_training.execution.backends.protocol import Backend, Lease, Rooms
-from pytest_training.execution.needs import unmet
+from pytest_training.execution.needs import may_begin
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import REFUSED, Slot, new_outcome, save_outcome
 from pytest_training.fixture import FIXTURE
@@ -53,7 +53,7 @@ class ConcurrentItems:
         self.due = deque[pytest.Item]()  # tests whose turn has come
         self.events: queue.SimpleQueue[pytest.Item | None] = queue.SimpleQueue()  # a test trained, or there is room
         self.turns: dict[tuple[object, str], Turn] = {}  # by test function
-        self.failed_fixtures = set[frozenset[str]]()  # sets of the session's of which one failed
+        self.failed: dict[pytest.Item, BaseException] = {}  # what setting a test's fixtures up early has raised
         self.idle_slots: list[Slot] = []  # those that no thread uses; each takes part in a search once
         self.numbers = 0  # of slots
         self.ahead_s = 0.0  # seconds that the current test was trained before its turn
@@ -96,12 +96,13 @@ class ConcurrentItems:
                 continue
             self.wanted[_wanted(_planned(item).job)] += 1
             if turn.fixtures not in prepared and not is_left_out(item):
-                prepared.add(turn.fixtures)
-                if not set_up_early(item, between):
-                    self.failed_fixtures.add(turn.fixtures)
+                if (error := set_up_early(item, between)) is None:
+                    prepared.add(turn.fixtures)
+                else:  # the next test with these has pytest's answer of its own
+                    self.failed[item] = error
         # What narrower fixtures and ordinary tests change later is no concern of jobs that are trained meanwhile.
         self.slot = replace(self.slot, changes=changes_since(self.slot.environment))
-        if len(self.late) > 1 and not self.run.config.getoption("setuponly", default=False):
+        if len(self.late) > 1:
             count, test, why = len(self.late), *next((item.nodeid, why) for item, why in self.late.items())
             self.run.run.problems.append(f"{count} jobs are trained one after another, {test} because {why}")
 
@@ -153,7 +154,7 @@ class ConcurrentItems:
         for item in list(self.waiting):
             if self.wanted.keys() <= full:
                 break
-            job, wanted = (planned := _planned(item)).job, _wanted(planned.job)
+            wanted = _wanted((planned := _planned(item)).job)
             if item in self.late or wanted in full or not self._may_begin(item):
                 continue
             if self._is_short(item):
@@ -162,7 +163,6 @@ class ConcurrentItems:
             elif (lease := self._lease(item)) is not None:
                 self._begin(item)
                 item.stash[TEST_LIMIT_S] = test_limit_of(item) or 0.0
-                self.run.note_start(job)
                 self.trained[item] = self._train_at(lease, item, limited_by_test(item, planned), self.slot.changes)
             elif item in self.waiting:
                 full.add(wanted)
@@ -170,12 +170,7 @@ class ConcurrentItems:
     def _is_short(self, item: pytest.Item) -> bool:
         """Return True if a test needs no room."""
         planned = _planned(item)
-        return (
-            not _needs_room(planned)
-            or self._turn(item).fixtures in self.failed_fixtures
-            or is_left_out(item)
-            or (bool(planned.job.needs) and unmet(planned, self.slot.folder, is_worker=False) is not None)
-        )
+        return not may_begin(planned, self.slot.folder) or item in self.failed or is_left_out(item)
 
     def _lease(self, item: pytest.Item) -> Lease | None:
         """Return room for a job, or None; a job that can never have any has ended."""
@@ -216,6 +211,7 @@ class ConcurrentItems:
                 self.events.put(item)
 
         self.training.add(item)
+        self.run.note_start(planned.job)
         try:
             threading.Thread(target=train, name=f"training {planned.job.id}", daemon=True).start()
         except RuntimeError as error:  # the system's limit of threads
@@ -238,7 +234,7 @@ class ConcurrentItems:
             outcome = trained.result()
             self.ahead_s = outcome.wall_s
             return outcome
-        return self._train_now(item, planned) if _needs_room(planned) else self.slot.train(planned)
+        return self._train_now(item, planned) if planned.may_train else self.slot.train(planned)
 
     def _train_now(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         while (lease := self.rooms.try_lease(planned.job)) is None:
@@ -254,6 +250,15 @@ class ConcurrentItems:
         return future.result()
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Any:
+        """Raise what setting the test's fixtures up early has raised, if that does not come again."""
+        __tracebackhide__ = True
+        result = yield
+        if (error := self.failed.pop(item, None)) is not None:
+            raise error
+        return result
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:
         """Give the report the time that the training took."""
         report = yield
@@ -266,10 +271,6 @@ class ConcurrentItems:
 def _planned(item: pytest.Item) -> PlannedJob:
     planned: PlannedJob = item.callspec.params[FIXTURE]  # type: ignore[attr-defined]  # it has a job, so it has this
     return planned
-
-
-def _needs_room(planned: PlannedJob) -> bool:
-    return not (planned.unchanged or planned.job.problem or planned.job.study)
 
 
 def _wanted(job: Job) -> tuple[object, ...]:

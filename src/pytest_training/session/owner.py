@@ -51,7 +51,7 @@ class Owner(Collector):
         """Return the jobs with their final parameters; `_plan` raises a mistake, after collection."""
         if self.draft is None and self.mistake is None:
             try:
-                option_values.refuse_beside_cluster(self.config, distribution=self.distribution.mode)
+                option_values.refuse_beside_cluster(self.config)
                 request, is_dry = option_values.read_options(self.config), self.config.option.collectonly
                 draft = Draft(request=request, is_dry=is_dry, problems=tuple(remarks(self.config)))
                 self.draft = advance(draft, (load, self._offer_to_hooks, *PREPARE))
@@ -123,7 +123,8 @@ class Owner(Collector):
             raise pytest.UsageError(*str(self.mistake).splitlines())  # a line each
         self._note_unknown(session)
         items = {item: job for item in session.items if (job := job_of(item)) is not None}
-        if not items or not self.is_selected or self.draft is None:
+        lists_fixtures = self.config.option.showfixtures or self.config.option.show_fixtures_per_test
+        if lists_fixtures or not items or not self.is_selected or self.draft is None:
             return
         pure = len(items) == len(session.items)
         request = self.draft.request

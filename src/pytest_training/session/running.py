@@ -25,6 +25,7 @@ from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import read_json
+from pytest_training.execution.needs import may_begin
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import save_plan
@@ -55,7 +56,6 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
     context: SlotContext
     backend: Backend
     remove_folder: Callable[[], None]
-    started_ids: set[str] = msgspec.field(default_factory=set)
     exiting: list[Any] = msgspec.field(default_factory=list)
     """Gateways of workers that have finished: they exit while reports are written, which takes as long."""
     is_over: bool = False
@@ -63,6 +63,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
 
     def __post_init__(self) -> None:
         self.outcomes = Outcomes(self.run, self.jobs)
+        self.unstarted = {each.job.id: each for each in self.run.plan.jobs}
         self.signals = EndingSignals(self._answer)
 
     @classmethod
@@ -125,13 +126,13 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         """Call the hook for a job that starts."""
         pytest_adapter.end_status_line(self.config, workers=self.run.plan.workers, jobs=len(self.jobs))
         yield
-        if (job := self.jobs.get(nodeid)) is not None:
+        job = self.jobs.get(nodeid) if self.backend.rooms is None else None  # else it starts with its room
+        if job and (planned := self.unstarted.get(job.id)) and may_begin(planned, self.run.folder):
             self.note_start(job)
 
     def note_start(self, job: Job) -> None:
         """Call the hook for a job that starts, once."""
-        if job.id not in self.started_ids:
-            self.started_ids.add(job.id)
+        if self.unstarted.pop(job.id, None) is not None:
             self.run = note_nodes(self.run, self.backend.nodes(), is_over=False)
             self.call("pytest_training_job_start", job=job)
 
@@ -202,9 +203,8 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             self.call("pytest_training_job_end", outcome=outcome)
         plan, folder, all_outcomes = self.run.plan, self.run.folder, self.outcomes.by_node.values()
         failed = {each.trial_of for each in all_outcomes if each.trial_of and not each.status.is_good}
-        pytest_adapter.run_again(
-            self.config, [node for node, job in self.jobs.items() if job.study and job.id in failed]
-        )
+        studies = [node for node, job in self.jobs.items() if job.study and job.id in failed]
+        pytest_adapter.run_again(self.config, studies)
         audit = make_audit(self.run, {each.job_id: each for each in all_outcomes}) if self.run.settings.audit else None
         if audit and audit.findings and exit_status == pytest.ExitCode.OK:
             exit_status = pytest.ExitCode.TESTS_FAILED
