@@ -52,7 +52,8 @@ def unmet(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> tuple[S
 
 def may_begin(planned: PlannedJob, folder: RunFolder) -> bool:
     """Return False if a job's outcome needs no attempt."""
-    return planned.may_train and unmet(planned, folder, is_worker=False) is None
+    is_settled = planned.unchanged or planned.job.problem or planned.job.study
+    return not is_settled and unmet(planned, folder, is_worker=False) is None
 
 
 def not_ended(job_id: str, *, is_worker: bool) -> str:

@@ -259,11 +259,6 @@ class PlannedJob(Value, frozen=True, kw_only=True):
     earlier: dict[str, str] = {}  # folders of attempts whose predictions its own are compared with, by run
     unmet: str | None = None  # why it must fail: a job that it needs is not selected, and has no outcome that is true
 
-    @property
-    def may_train(self) -> bool:
-        """False if its outcome needs no attempt, whatever the jobs that it needs come to."""
-        return not (self.unchanged or self.job.problem or self.job.study)
-
 
 class Plan(Value, frozen=True, kw_only=True):
     """The selected jobs in the order in which they will start."""

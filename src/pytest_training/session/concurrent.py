@@ -234,7 +234,7 @@ class ConcurrentItems:
             outcome = trained.result()
             self.ahead_s = outcome.wall_s
             return outcome
-        return self._train_now(item, planned) if planned.may_train else self.slot.train(planned)
+        return self._train_now(item, planned) if may_begin(planned, self.slot.folder) else self.slot.train(planned)
 
     def _train_now(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         while (lease := self.rooms.try_lease(planned.job)) is None:
