@@ -1,4 +1,4 @@
-"""The run loop of a session that trains many jobs at once from one process: each in a thread that waits for its place.
+"""The run loop of a session that trains many jobs at once from one process: each in a thread that waits for its end.
 
 pytest runs items one after the other, in one thread, and so it stays: setup, the test's own lines, teardown and all
 reports. Only the training, which takes the time, has begun before the item does; where a test does anything before it
@@ -54,7 +54,7 @@ class ConcurrentItems:
         self.events: queue.SimpleQueue[pytest.Item | None] = queue.SimpleQueue()  # a test trained, or there is room
         self.turns: dict[tuple[object, str], Turn] = {}  # by test function
         self.failed_fixtures = set[frozenset[str]]()  # sets of the session's of which one failed
-        self.places: list[Slot] = []  # slots that no thread uses; each takes part in a search once
+        self.idle_slots: list[Slot] = []  # those that no thread uses; each takes part in a search once
         self.numbers = 0  # of slots
         self.ahead_s = 0.0  # seconds that the current test was trained before its turn
         rooms.tell = lambda: self.events.put(None)
@@ -168,10 +168,10 @@ class ConcurrentItems:
                 full.add(wanted)
 
     def _is_short(self, item: pytest.Item) -> bool:
-        """Return True if a test needs no place."""
+        """Return True if a test needs no room."""
         planned = _planned(item)
         return (
-            not _needs_place(planned)
+            not _needs_room(planned)
             or self._turn(item).fixtures in self.failed_fixtures
             or is_left_out(item)
             or (bool(planned.job.needs) and unmet(planned, self.slot.folder, is_worker=False) is not None)
@@ -195,14 +195,14 @@ class ConcurrentItems:
         return outcome
 
     def _train_at(self, lease: Lease, item: pytest.Item, planned: PlannedJob, changes: Changes) -> Future[Outcome]:
-        if not self.places:
+        if not self.idle_slots:
             self.numbers += 1
-            self.places.append(replace(self.slot, number=self.numbers, searches={}))
-        place, future = replace(self.places.pop(), name=lease.name, changes=changes), Future[Outcome]()
+            self.idle_slots.append(replace(self.slot, number=self.numbers, searches={}))
+        slot, future = replace(self.idle_slots.pop(), name=lease.name, changes=changes), Future[Outcome]()
 
         def train() -> None:
             try:
-                future.set_result(self._trained(place, lease, planned))
+                future.set_result(self._trained(slot, lease, planned))
             except BaseException as error:  # noqa: BLE001  (raised again where the test runs)
                 future.set_exception(error)
             finally:
@@ -210,7 +210,7 @@ class ConcurrentItems:
 
         def end() -> None:
             try:
-                self.places.append(place)
+                self.idle_slots.append(slot)
                 self.rooms.release(lease)
             finally:
                 self.events.put(item)
@@ -223,13 +223,13 @@ class ConcurrentItems:
             end()
         return future
 
-    def _trained(self, place: Slot, lease: Lease, planned: PlannedJob) -> Outcome:
+    def _trained(self, slot: Slot, lease: Lease, planned: PlannedJob) -> Outcome:
         try:
             launcher = self.backend.launcher_at(lease)
         except FROM_OTHERS as error:  # a backend from outside may raise anything: it fails this job alone
             why = f"backend {self.backend.name!r} cannot execute it: {type(error).__name__}: {error}"
             return self._refuse(planned.job, why)
-        return replace(place, launcher=launcher).train(planned)
+        return replace(slot, launcher=launcher).train(planned)
 
     def train(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         """Return what the job of the current test came to; train it now if that was not done before."""
@@ -238,7 +238,7 @@ class ConcurrentItems:
             outcome = trained.result()
             self.ahead_s = outcome.wall_s
             return outcome
-        return self._train_now(item, planned) if _needs_place(planned) else self.slot.train(planned)
+        return self._train_now(item, planned) if _needs_room(planned) else self.slot.train(planned)
 
     def _train_now(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         while (lease := self.rooms.try_lease(planned.job)) is None:
@@ -268,7 +268,7 @@ def _planned(item: pytest.Item) -> PlannedJob:
     return planned
 
 
-def _needs_place(planned: PlannedJob) -> bool:
+def _needs_room(planned: PlannedJob) -> bool:
     return not (planned.unchanged or planned.job.problem or planned.job.study)
 
 

@@ -159,7 +159,7 @@ def _was_asked_to_end(reply: Reply, request: AttemptRequest) -> bool:
 
 
 class NodeLauncher(ServerLauncher):
-    """Asks the node's job server, or starts a fresh interpreter; ends an attempt that nobody wants."""
+    """Asks the node's job server, or starts a fresh interpreter; ends an attempt that the scheduler has dropped."""
 
     def __init__(self, address: str, seat: Seat, run: KeptRun, is_wanted: Callable[[], bool]) -> None:
         super().__init__(address, seat)

@@ -1,7 +1,7 @@
 """On a node that does not see the run folder: an attempt's files are unpacked, laid out, read and removed.
 
 The folder of the Dask worker has parcels by their digests, and below `attempts/` the tree of each attempt, with a
-project of its own. Dask removes that folder with the worker, that of a killed one at the next start.
+project of its own. Dask removes that folder with the worker; after a kill, at its next start.
 """
 
 import asyncio
