@@ -85,9 +85,8 @@ def read_options(config: pytest.Config) -> Request:
 
 
 def _run_settings(config: pytest.Config, backends: Backends, project: str) -> RunSettings:
-    in_process = any(
-        config.getoption(name, default=False) for name in ("--training-in-process", "usepdb", "trace", "setuponly")
-    )
+    names = ("--training-in-process", "usepdb", "trace", "setuponly")
+    in_process = any(config.getoption(name, default=False) for name in names)
     usual = _backend(config, backends)
     return RunSettings(
         backend=InProcess.name if in_process else Cluster.name if text_of(config, "cluster")[0] else usual,
@@ -122,17 +121,15 @@ def refuse_beside_cluster(config: pytest.Config) -> None:
     if not text_of(config, "cluster")[0]:
         return
     typed = config.known_args_namespace  # xdist changes its options, as with `-n`
-    distribution = getattr(typed, "dist", "no")
     used = {name: why for name, why in NOT_BESIDE_CLUSTER.items() if config.getoption(name, default=False)}
     options = {f"--{name.removeprefix('use').replace('_', '-')}": why for name, why in used.items()}
-    if distribution not in {"no", "load"}:
+    if (distribution := getattr(typed, "dist", "no")) not in {"no", "load"}:
         options[f"--dist {distribution}"] = "distributes tests among workers; the nodes of a cluster share jobs alone"
     if getattr(typed, "tx", None):
         options["--tx"] = "names processes or machines for xdist's workers; a cluster has nodes"
     for option, why in options.items():
-        raise pytest.UsageError(
-            f"{option} {why}: --training-cluster cannot go with it; --training-cluster '' trains here"
-        )
+        advice = "--training-cluster cannot go with it; --training-cluster '' trains here"
+        raise pytest.UsageError(f"{option} {why}: {advice}")
 
 
 def _refuse_conflicts(config: pytest.Config) -> None:
@@ -189,10 +186,8 @@ def read_lookup(config: pytest.Config) -> Lookup:
     """Return where the options and settings look for jobs; raise UsageError for an invalid one."""
     here, option = config.invocation_params.dir, config.option
     exclude = option.training_exclude or config.getini("training_exclude")
-    is_usual, discover = (
-        is_usual_root(folder_of(config, "root"), project_folder(config)),
-        option.training_discover or (),
-    )
+    is_usual = is_usual_root(folder_of(config, "root"), project_folder(config))
+    discover = option.training_discover or ()
     patterns = option.training_include or config.getini("training_include")
     limit = config.getoption("training_limit", default=None)  # this and two more: run_all/pytest_options.py
     try:

@@ -87,19 +87,15 @@ def set_up_early(item: pytest.Item, between: pytest.Item) -> BaseException | Non
 
     Only pytest's own hooks are called: those of plugins may expect what the same plugin does as a test's turn begins.
     """
-    ends = (pytest.exit.Exception, KeyboardInterrupt)
-    set_up, tear_down = (_pytests_own(item, f"pytest_runtest_{each}") for each in ("setup", "teardown"))
-    setup = pytest.CallInfo.from_call(lambda: set_up(item=item), "setup", ends)
-    teardown = pytest.CallInfo.from_call(lambda: tear_down(item=item, nextitem=between), "teardown", ends)
+    ends, manager, errors = (pytest.exit.Exception, KeyboardInterrupt), item.config.pluginmanager, []
+    for when, more in (("setup", {}), ("teardown", {"nextitem": between})):
+        every = getattr(manager.hook, name := f"pytest_runtest_{when}").get_hookimpls()
+        others = {each.plugin for each in every if not each.function.__module__.startswith("_pytest.")}
+        hook: Any = partial(manager.subset_hook_caller(name, others), item=item, **more)
+        call = pytest.CallInfo.from_call(hook, "setup", ends)
+        errors += [call.excinfo.value] if call.excinfo else []
     vars(item).update(_request=False, funcargs=None)  # as pytest leaves a test that may be run again
-    return next((each.excinfo.value for each in (setup, teardown) if each.excinfo), None)
-
-
-def _pytests_own(item: pytest.Item, name: str) -> Any:
-    manager = item.config.pluginmanager
-    every = getattr(manager.hook, name).get_hookimpls()
-    others = {each.plugin for each in every if not each.function.__module__.startswith("_pytest.")}
-    return manager.subset_hook_caller(name, others)
+    return errors[0] if errors else None
 
 
 def test_limit_of(item: pytest.Item) -> float | None:

@@ -50,10 +50,11 @@ def unmet(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> tuple[S
     return None
 
 
-def may_begin(planned: PlannedJob, folder: RunFolder) -> bool:
+def needs_attempt(planned: PlannedJob, folder: RunFolder) -> bool:
     """Return False if a job's outcome needs no attempt."""
-    is_settled = planned.unchanged or planned.job.problem or planned.job.study
-    return not is_settled and unmet(planned, folder, is_worker=False) is None
+    return not (
+        planned.unchanged or planned.job.problem or planned.job.study or unmet(planned, folder, is_worker=False)
+    )
 
 
 def not_ended(job_id: str, *, is_worker: bool) -> str:

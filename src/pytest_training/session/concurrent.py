@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from pytest_training.errors import FROM_OTHERS
 from pytest_training.execution.attempt.environment import changes_since
 from pytest_training.execution.backends.protocol import Backend, Lease, Rooms
-from pytest_training.execution.needs import may_begin
+from pytest_training.execution.needs import needs_attempt
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.slot import REFUSED, Slot, new_outcome, save_outcome
 from pytest_training.fixture import FIXTURE
@@ -157,7 +157,7 @@ class ConcurrentItems:
             wanted = _wanted((planned := _planned(item)).job)
             if item in self.late or wanted in full or not self._may_begin(item):
                 continue
-            if self._is_short(item):
+            if item in self.failed or is_left_out(item) or not needs_attempt(planned, self.slot.folder):
                 self._begin(item)
                 self.due.append(item)
             elif (lease := self._lease(item)) is not None:
@@ -166,11 +166,6 @@ class ConcurrentItems:
                 self.trained[item] = self._train_at(lease, item, limited_by_test(item, planned), self.slot.changes)
             elif item in self.waiting:
                 full.add(wanted)
-
-    def _is_short(self, item: pytest.Item) -> bool:
-        """Return True if a test needs no room."""
-        planned = _planned(item)
-        return not may_begin(planned, self.slot.folder) or item in self.failed or is_left_out(item)
 
     def _lease(self, item: pytest.Item) -> Lease | None:
         """Return room for a job, or None; a job that can never have any has ended."""
@@ -234,7 +229,7 @@ class ConcurrentItems:
             outcome = trained.result()
             self.ahead_s = outcome.wall_s
             return outcome
-        return self._train_now(item, planned) if may_begin(planned, self.slot.folder) else self.slot.train(planned)
+        return self._train_now(item, planned) if needs_attempt(planned, self.slot.folder) else self.slot.train(planned)
 
     def _train_now(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
         while (lease := self.rooms.try_lease(planned.job)) is None:
@@ -252,11 +247,10 @@ class ConcurrentItems:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Any:
         """Raise what setting the test's fixtures up early has raised, if that does not come again."""
-        __tracebackhide__ = True
-        result = yield
-        if (error := self.failed.pop(item, None)) is not None:
+        error = self.failed.pop(item, None)
+        yield
+        if error is not None:
             raise error
-        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Any:

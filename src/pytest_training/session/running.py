@@ -25,7 +25,7 @@ from pytest_training.execution.attempt import environment, messages
 from pytest_training.execution.backends.protocol import Backend, BackendRun
 from pytest_training.execution.folder import ReportsFolder, RunFolder, utc_now
 from pytest_training.execution.job_files import read_json
-from pytest_training.execution.needs import may_begin
+from pytest_training.execution.needs import needs_attempt
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import save_plan
@@ -127,7 +127,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         pytest_adapter.end_status_line(self.config, workers=self.run.plan.workers, jobs=len(self.jobs))
         yield
         job = self.jobs.get(nodeid) if self.backend.rooms is None else None  # else it starts with its room
-        if job and (planned := self.unstarted.get(job.id)) and may_begin(planned, self.run.folder):
+        if job and (planned := self.unstarted.get(job.id)) and needs_attempt(planned, self.run.folder):
             self.note_start(job)
 
     def note_start(self, job: Job) -> None:
