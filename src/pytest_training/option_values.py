@@ -128,8 +128,8 @@ def refuse_beside_cluster(config: pytest.Config) -> None:
     if getattr(typed, "tx", None):
         options["--tx"] = "names processes or machines for xdist's workers; a cluster has nodes"
     for option, why in options.items():
-        advice = "--training-cluster cannot go with it; --training-cluster '' trains here"
-        raise pytest.UsageError(f"{option} {why}: {advice}")
+        problem = f"{option} {why}: --training-cluster cannot go with it; --training-cluster '' trains here"
+        raise pytest.UsageError(problem)
 
 
 def _refuse_conflicts(config: pytest.Config) -> None:
