@@ -173,6 +173,22 @@ def test_only_a_cluster_without_nodes_ends_the_run(dask: Dask, pool: Pool, probl
     assert pool.lost == ("" if problem else "no node is left, and none has come for 0 s (training_cluster_wait)")
 
 
+def test_no_attempt_begins_before_the_scheduler_is_there_again(dask: Dask, pool: Pool, tmp_path: Path) -> None:
+    dask.status = "connecting"  # the nodes are not dropped yet
+    assert pool.try_lease(job()) is None
+    went_on: list[bool] = []
+    launcher = ClusterLauncher(pool, Shipment(pool, project=tmp_path, runs=tmp_path))
+    thread = threading.Thread(target=lambda: went_on.append(launcher.pause(0.0)))
+    thread.start()
+    assert went_on == []
+    pool.lose("the cluster's scheduler is gone")
+    thread.join(10)
+    assert went_on == [True]
+    lost = launcher.launch(request(tmp_path)).lost
+    assert lost is not None
+    assert lost.reason == "worker died: the cluster's scheduler is gone"
+
+
 def test_another_attempt_gets_room_before_another_job(pool: Pool) -> None:
     pool.wait_s = 60.0
     taken = [pool.try_lease(job(f"{number}")) for number in range(4)]

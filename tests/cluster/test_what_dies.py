@@ -206,15 +206,18 @@ def test_a_killed_scheduler_ends_the_run_with_reports(session: Session, nodes: N
     nodes.add("n1", "n2")
     session.project.job("waiting")
     session.project.write(
-        "training/jobs.yaml", "jobs: {one: {expected: 9s}, two: {expected: 9s}, waiting: {expected: 1s}}\n"
+        "training/jobs.yaml", "jobs: {one: {expected: 9s}, two: {expected: 9s, retries: 1}, waiting: {expected: 1s}}\n"
     )
     process, pids = train(session, nodes.where, one=GENTLE, two=DEAF)
     nodes.scheduler.kill()
     eventually(lambda: are_gone(pids), within_s=5)
     assert process.wait(PATIENCE_S) == pytest.ExitCode.INTERRUPTED
-    reasons = {name: each["reason"] for name, each in session.project.metadata().items() if name != "waiting"}
+    outcomes = {name: each for name, each in session.project.metadata().items() if name != "waiting"}
     cut_off = r"worker died: after .+ its node .+ on .+ was cut off: .+ scheduler .+"
-    assert all(re.fullmatch(cut_off, reason) for reason in reasons.values()), reasons
+    assert outcomes.keys() == {"one", "two"}
+    for name, each in outcomes.items():
+        assert re.fullmatch(cut_off, each["reason"]), each["reason"]
+        assert (len(each["attempts"]), each["log"].endswith(f"jobs/{name}/attempt-1/log.txt")) == (1, True)
     assert session.project.statuses()["waiting"] == "not run"
     assert "the cluster's scheduler is gone" in session.project.said
     assert "Traceback" not in session.project.said

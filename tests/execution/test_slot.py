@@ -395,14 +395,25 @@ class Slow(Launcher):
     def __init__(self, reply: Reply, *, waits_s: float) -> None:
         self.reply, self.waits_s = reply, waits_s
 
-    def launch(self, request: AttemptRequest) -> Reply:  # noqa: ARG002  (its reply is made before)
-        """Wait, and answer."""
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Wait, and answer; leave the log of an attempt that began."""
+        if self.reply.lost not in {None, NEVER_SENT}:
+            request.files.log.write_text("trains\n")
         wait(self.waits_s)
         return self.reply
 
     def pause(self, seconds: float) -> bool:
         """Wait before another attempt."""
         return wait(seconds)
+
+
+class Loses(Slow):
+    """Loses a first attempt that trained; the next ones never begin."""
+
+    def launch(self, request: AttemptRequest) -> Reply:
+        """Lose the attempt, then answer."""
+        is_first = request.folder.endswith("attempt-1")
+        return Slow(Reply(lost=LOST_ATTEMPT), waits_s=0.1).launch(request) if is_first else super().launch(request)
 
 
 def wait(seconds: float) -> bool:
@@ -415,6 +426,7 @@ def wait(seconds: float) -> bool:
 
 ENDED = Ending(exit_status=0, wall_s=0.05)
 LOST_ATTEMPT = Lost(cause="server died", reason="it died")
+NEVER_SENT = Lost(cause="worker died", reason="worker died: the cluster's scheduler is gone")
 
 
 @pytest.mark.parametrize(
@@ -426,9 +438,19 @@ LOST_ATTEMPT = Lost(cause="server died", reason="it died")
         (Reply(refused="needs 2 GPUs"), 0.0, 0.1),
         (Reply(lost=LOST_ATTEMPT), None, 0.0),
         (Reply(lost=LOST_ATTEMPT, ending=Ending(waiting_s=0.1)), None, 0.1),
+        (Reply(lost=NEVER_SENT), 0.0, 0.2),
         (Reply(ending=Ending(exit_status=0)), None, 0.0),
     ],
-    ids=["ended", "measured by the backend", "never begun", "refused", "lost", "lost later", "unmeasured"],
+    ids=[
+        "ended",
+        "measured by the backend",
+        "never begun",
+        "refused",
+        "lost",
+        "lost later",
+        "never sent",
+        "unmeasured",
+    ],
 )
 def test_a_job_is_booked_with_its_own_time_and_not_with_what_it_waited_for(
     workplace: Workplace, slot: Slot, reply: Reply, own_s: float | None, least_s: float
@@ -441,6 +463,27 @@ def test_a_job_is_booked_with_its_own_time_and_not_with_what_it_waited_for(
     assert outcome.wall_s == own_s if own_s is not None else outcome.wall_s >= 0.1
     assert outcome.waiting_s == (pytest.approx(least_s) if own_s is None else outcome.waiting_s)
     assert outcome.waiting_s >= least_s
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply(lost=NEVER_SENT), "it died"),
+        (Reply(ending=Ending(ended_by="interrupted")), "interrupted before attempt 2; attempt 1 it died"),
+    ],
+    ids=["lost", "interrupted"],
+)
+def test_an_attempt_that_never_began_hides_neither_log_nor_reason_of_the_one_before(
+    workplace: Workplace, slot: Slot, reply: Reply, reason: str
+) -> None:
+    ours = replace(slot, launcher=Loses(reply, waits_s=0.1))
+    outcome = ours.train(planned(workplace.function("return {}", retries=2)))
+    (attempt,) = outcome.attempts
+    assert outcome.reason == reason
+    assert outcome.log is not None
+    assert outcome.log.endswith("attempt-1/log.txt")
+    assert (outcome.log_tail, outcome.wall_s) == (("trains",), attempt.ending.wall_s)
+    assert outcome.waiting_s >= 0.1
 
 
 @pytest.mark.parametrize(("ended_by", "goes_on"), [("interrupted", True), (None, False)], ids=str)

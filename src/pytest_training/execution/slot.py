@@ -1,6 +1,7 @@
 """What one slot does with one job: attempts until one passes or none is left, then the outcome on disk."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -101,14 +102,19 @@ class Slot(msgspec.Struct, frozen=True):
         job = planned.job
         started, paused_s = utc_now(), 0.0
         attempts: list[Attempt] = []
-        while True:
-            attempt, verdict, folder = self._attempt(planned)
-            attempts.append(attempt)
-            if len(attempts) > job.retries or not self._may_mend(job, verdict):
-                break
-            begun = time.monotonic()
-            goes_on = self.launcher.pause(min(job.retry_wait_s * 2 ** (len(attempts) - 1), LONGEST_WAIT_S))
-            paused_s += time.monotonic() - begun
+        for tries in itertools.count():
+            attempt, judged, place = self._attempt(planned)
+            goes_on = attempt.cause != "interrupted"
+            if attempts and attempt.ending.wall_s == 0 and attempt.cause in {"interrupted", *LOST}:
+                paused_s += attempt.ending.waiting_s  # it never began: its reason is not the job's
+            else:
+                verdict, folder, goes_on, attempts = judged, place, True, [*attempts, attempt]
+            if goes_on:
+                if tries >= job.retries or not self._may_mend(job, verdict):
+                    break
+                begun = time.monotonic()
+                goes_on = self.launcher.pause(min(job.retry_wait_s * 2**tries, LONGEST_WAIT_S))
+                paused_s += time.monotonic() - begun
             if not goes_on:
                 reason = between_attempts(attempts[-1])
                 verdict = replace(verdict, status=Status.INTERRUPTED, cause="interrupted", reason=reason)

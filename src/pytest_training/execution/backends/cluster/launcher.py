@@ -114,8 +114,10 @@ class ClusterLauncher:
         return Reply(lost=Lost(cause="worker died", reason=reason), notes=notes)
 
     def pause(self, seconds: float) -> bool:
-        """Wait that long, or until the run is interrupted."""
+        """Wait that long and for the scheduler, unless the run is interrupted; a lost cluster says why itself."""
         pool = self.pool
         with pool.changed:
             pool.changed.wait_for(lambda: pool.stopping or bool(pool.lost), timeout=seconds)
-        return not pool.stopping and not pool.lost
+            while pool.client.status != "running" and not (pool.stopping or pool.lost):
+                pool.changed.wait(LOOK_S)
+        return not pool.stopping

@@ -201,7 +201,7 @@ class Pool:
 
     def _lease(self, job: Job) -> Lease | None:
         self._unmet[job.id] = cores_of(job)
-        if self.most is not None and len(self.leases) >= self.most:
+        if self.client.status != "running" or (self.most is not None and len(self.leases) >= self.most):
             return None
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
