@@ -214,7 +214,8 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         loading = read_json(folder.loading, messages.Loading) or messages.Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
-            **{name: getattr(plan, name) for name in ("run_id", "seed", "smoke", "workers")},
+            **{name: getattr(plan, name) for name in ("run_id", "seed", "smoke")},
+            workers=self.backend.slots() or plan.workers,
             loading=loading.seconds,
             started=self.run.started,
             ended=utc_now(),

@@ -33,6 +33,12 @@ class Node(msgspec.Struct, eq=False):
     is_gone: bool = False
     is_open: bool = True  # False while it takes no attempt: it closes, or has no memory left
     not_before: float = 0.0
+    queue: int = 0  # attempts there, those of other sessions too, as its last word says
+
+    @property
+    def is_used_by_others(self) -> bool:
+        """True if an attempt of ours would wait there for one of another session."""
+        return self.queue > len(self.jobs) and self.queue >= self.cores
 
     @property
     def jobs(self) -> list[Job]:
