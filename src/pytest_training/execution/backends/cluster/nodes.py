@@ -36,11 +36,6 @@ class Node(msgspec.Struct, eq=False):
     queue: int = 0  # attempts there, those of other sessions too, as its last word says
 
     @property
-    def is_used_by_others(self) -> bool:
-        """True if an attempt of ours would wait there for one of another session."""
-        return self.queue > len(self.jobs) and self.queue >= self.cores
-
-    @property
     def jobs(self) -> list[Job]:
         """The jobs that run there."""
         return [lease.job for lease in self.host.leases if lease.node is self]
@@ -66,6 +61,11 @@ class Node(msgspec.Struct, eq=False):
             and memory_of(job) <= self.memory_mb - sum(map(memory_of, jobs))
             and memory_of(job) <= self.host.memory_mb - sum(map(memory_of, beside))
         )
+
+    def rank(self, job: Job) -> tuple[bool, int, int]:
+        """Return the least value for the best node: jobs spread, nodes full of others last, GPUs for who needs them."""
+        is_full = self.queue > len(self.jobs) and self.queue >= self.cores
+        return is_full, 0 if job.gpus else len(self.free_cards), sum(map(cores_of, self.jobs))
 
     def take(self, job: Job) -> "Lease":
         """Take room for a job."""

@@ -210,15 +210,7 @@ class Pool:
             return None
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
-        # Spread over the nodes; among equals keep GPUs for those that need them.
-        best = min(
-            free,
-            key=lambda each: (
-                each.is_used_by_others,
-                len(each.free_cards) if not job.gpus else 0,
-                sum(map(cores_of, each.jobs)),
-            ),
-        )
+        best = min(free, key=lambda each: each.rank(job))
         del self._unmet[job.id]
         self.leases.add(lease := best.take(job))
         return lease
