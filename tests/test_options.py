@@ -175,6 +175,8 @@ def test_a_setting_that_cannot_be_is_named_with_its_file(project: Project, setti
     name = setting.partition(" ")[0]
     sentence = f"{name} in {project.root / 'pytest.ini'}: expected {expected}"
     pytest.LineMatcher([mistake(project, settings=setting)]).fnmatch_lines([sentence])
+    typed = mistake(project, "-o", setting.replace(" ", ""), settings=setting)
+    pytest.LineMatcher([typed]).fnmatch_lines([f"-o {name}: expected {expected}"])
 
 
 @pytest.mark.parametrize("session", [(), ("-n", "2"), ("--collect-only",)], ids=["run", "workers", "dry run"])

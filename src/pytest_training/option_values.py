@@ -16,7 +16,7 @@ from pytest_training.execution.backends.subprocess import Subprocess
 from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root, project_of
 from pytest_training.jobs.model import RunSettings
 from pytest_training.limits import LIMITS
-from pytest_training.options import REGISTRY, folder_of, project_folder, text_of
+from pytest_training.options import REGISTRY, folder_of, project_folder, source_of, text_of
 from pytest_training.registry import Registry
 from pytest_training.units import parse_duration
 from pytest_training.wording import one_of
@@ -194,7 +194,7 @@ def read_lookup(config: pytest.Config) -> Lookup:
     try:
         return Lookup(
             files=FileFilter.of(
-                *(patterns, exclude, "--training-exclude"), is_usual=is_usual and not discover, limit=limit
+                *(patterns, exclude, source_of(config, "exclude")), is_usual=is_usual and not discover, limit=limit
             ),
             folders=checked_folders([here / each for each in discover], "--training-discover"),
             own=FileFilter.of((), (), "", is_usual=is_usual),

@@ -205,10 +205,17 @@ def named_path(config: pytest.Config, argument: str) -> Path:
 
 def text_of(config: pytest.Config, name: str) -> tuple[str, str]:
     """Return a value, and the option or setting that it comes from."""
-    if (typed := config.getoption(f"--training-{name}", default=None)) is not None:
-        return str(typed), f"--training-{name}"
+    typed, setting = config.getoption(f"--training-{name}", default=None), f"training_{name.replace('-', '_')}"
+    return str(config.getini(setting) if typed is None else typed), source_of(config, name)
+
+
+def source_of(config: pytest.Config, name: str) -> str:
+    """Return the option or setting that a value comes from."""
+    if config.getoption(f"--training-{name}", default=None) not in (None, []):
+        return f"--training-{name}"
     setting = f"training_{name.replace('-', '_')}"
-    return str(config.getini(setting)), f"{setting} in {config.inipath or 'the settings'}"
+    overrides = [each.partition("=")[0] for each in config.getoption("override_ini", default=None) or ()]
+    return f"-o {setting}" if setting in overrides else f"{setting} in {config.inipath or 'the settings'}"
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:

@@ -14,10 +14,10 @@ def located(slot: str, host: str) -> str:
     return f"{slot} on {host}" if host else slot
 
 
-def one_of(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES) -> str:
+def one_of(word: str, names: Iterable[str], *, limit: int = SHOWN_NAMES, cutoff: float = 0.5) -> str:
     """Return `did you mean 'als'? Expected one of als, stroke`; without the question if no name resembles the word."""
     names = list(names)
-    near = nearest(word, names)
+    near = nearest(word, names, cutoff=cutoff)
     expected = f"xpected one of {listing(word, names, limit=limit)}"
     return f"did you mean {near[0]!r}? E{expected}" if near else f"e{expected}"
 

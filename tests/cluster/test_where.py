@@ -14,6 +14,7 @@ from sessions import Project
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster import connect
 from pytest_training.execution.backends.cluster.where import QUEUES, SHAPES, Where, is_open, parse_where
+from pytest_training.execution.backends.protocol import Opening
 from pytest_training.machine import machine_cores
 from pytest_training.wording import counted
 
@@ -97,6 +98,7 @@ def test_every_form_says_what_it_would_do(folder: Path, text: str, does: str) ->
         ("head:8786", "did you mean 'tcp://head:8786'?"),
         ("lokal:4", "did you mean 'local'?"),
         ("slrum", "did you mean 'slurm'?"),
+        ("bogus", "'bogus': expected one of "),
         ("no_such:make", "no module 'no_such'"),
         ("no_such.at_all:make", "no module 'no_such.at_all'"),
         ("own_hpc:mak", "did you mean 'make'?"),
@@ -146,8 +148,11 @@ def test_an_address_is_open_unless_it_is_encrypted_or_stays_here(address: str, *
 @pytest.mark.parametrize(
     ("where", "problem"),
     [
-        *((Where(kind=each, label=each, does=""), f"jobqueue.{each}.cores") for each in QUEUES),
-        (Where(kind="tls", label="tls://h:1", does="", address="tls://h:1"), "distributed.comm.tls.ca-file"),
+        *((Where(kind=each, typed=each, label=each, does=""), f"jobqueue.{each}.cores") for each in QUEUES),
+        (
+            Where(kind="tls", typed="tls://h:1", label="tls://h:1", does="", address="tls://h:1"),
+            "distributed.comm.tls.ca-file",
+        ),
     ],
 )
 def test_a_setting_that_dask_needs_is_asked_for_before_anything_starts(where: Where, problem: str) -> None:
@@ -173,7 +178,22 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     name = package.replace("_", "-")
     sentence = f"--training-cluster x needs {name}, of the extra cluster: pip install 'pytest-training\\[cluster\\]'"
     with pytest.raises(DeclarationError, match=sentence):
-        connect.check(Where(kind=kind, label="x", does=""))
+        connect.check(Where(kind=kind, typed="x", label="x", does=""))
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("os:nofn", "no function 'nofn' in module 'os': *xpected one of *"),
+        ("own_hpc:NODES", "no function 'NODES' in module 'own_hpc': *xpected one of Started, later, make"),
+        ("file:odd.json", "cannot use the Dask cluster at odd://h:1: *; the scheduler of that file may have ended"),
+    ],
+)
+def test_what_cannot_be_started_is_named_as_it_was_typed(folder: Path, typed: str, problem: str) -> None:
+    (folder / "odd.json").write_text('{"address": "odd://h:1"}', encoding="utf-8")
+    with pytest.raises(DeclarationError) as raised:
+        connect.connect(parse_where(typed, "--training-cluster", (folder,)), Opening())
+    pytest.LineMatcher([str(raised.value)]).fnmatch_lines([f"--training-cluster {typed}: {problem}"])
 
 
 def test_a_dry_run_starts_nothing_and_says_what_it_would_start(pytester: pytest.Pytester) -> None:

@@ -241,6 +241,20 @@ def test_what_cannot_go_with_a_cluster_is_refused_in_a_sentence(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_a_signal_while_no_test_has_its_turn_is_one_line(project: Project, number: signal.Signals) -> None:
+    """None of our files."""
+    project.job("a", "wait_for(run.folder / 'never')", top=WAIT)
+    session = project.start()
+    eventually(lambda: list(project.root.glob("reports/runs/*/jobs/a/attempt-1/log.txt")) != [])
+    session.send_signal(number)
+    assert session.wait(60) == pytest.ExitCode.INTERRUPTED
+    pytest.LineMatcher(project.said.splitlines()[-2:]).fnmatch_lines(
+        ["!* Interrupted: by a signal, while 1 job trained !*", "*= no tests ran in *"]
+    )
+
+
+@pytest.mark.slow
 def test_ctrl_c_interrupts_what_runs_before_its_turn_and_in_it(project: Project) -> None:
     project.write("test_jobs.py", "def test_job(training_job, tmp_path_factory): training_job.train()\n")
     project.write("test_own.py", "def test_own(training_job):\n    assert training_job\n    training_job.train()\n")
@@ -253,6 +267,7 @@ def test_ctrl_c_interrupts_what_runs_before_its_turn_and_in_it(project: Project)
     session.send_signal(signal.SIGINT)
     assert session.wait(60) == pytest.ExitCode.INTERRUPTED
     assert project.statuses() == {"a": "interrupted", "own": "interrupted", "later": "passed"}
+    assert "test_own.py:3: KeyboardInterrupt" in project.said
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import pytest
 from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
-from pytest_training.options import MODES, REGISTRY, shown_path
+from pytest_training.options import MODES, REGISTRY, shown_path, text_of
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
@@ -50,7 +50,7 @@ class Progress:
         is_elsewhere = registry.backends[run.settings.backend].is_elsewhere
         self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, is_elsewhere, outcomes)
         self.watch.stalled_s, self.watch.registry = run.settings.stalled_s, registry
-        self.heartbeat_s = parse_duration(str(config.getini("training_heartbeat")), "training_heartbeat")
+        self.heartbeat_s = parse_duration(*text_of(config, "heartbeat"))
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))
         self.thread: threading.Thread | None = None

@@ -31,6 +31,7 @@ from pytest_training.session.items import IDLE_NODEID, IdleItem
 from pytest_training.session.running import RunningRun
 from pytest_training.session.training_job import SLOT, TEST_LIMIT_S, TRAINER, job_of, limited_by_test
 from pytest_training.session.turns import Turn, turn_of
+from pytest_training.wording import counted
 
 Changes = dict[str, str | None] | None  # of variables of the environment, as in a slot
 LOOK_S = 1.0  # room may come without a word, as when a node is trusted again
@@ -112,7 +113,14 @@ class ConcurrentItems:
         return self.turns[key]
 
     def _turns(self) -> Iterator[pytest.Item]:
-        """Yield each test with a job when its turn has come."""
+        """Yield each test with a job when its turn has come; a signal meanwhile is none of a test's."""
+        try:
+            yield from self._each_turn()
+        except KeyboardInterrupt:
+            while_what = f"while {counted(len(self.training), 'job')} trained"
+            raise pytest.Session.Interrupted(f"by a signal, {while_what}") from None  # not by a line of this file
+
+    def _each_turn(self) -> Iterator[pytest.Item]:
         while self.waiting or self.training or self.due:
             self._start()
             while not self.events.empty():
@@ -139,6 +147,7 @@ class ConcurrentItems:
             self.wanted -= Counter((_wanted(job),))  # drops a kind of room that no test waits for
 
     def _await_event(self) -> None:
+        __tracebackhide__ = True  # a signal shows where the test waits
         with contextlib.suppress(queue.Empty):
             if (item := self.events.get(timeout=LOOK_S)) is not None:
                 self.training.discard(item)
@@ -241,6 +250,7 @@ class ConcurrentItems:
         return self._train_now(item, planned) if _needs_room(planned) else self.slot.train(planned)
 
     def _train_now(self, item: pytest.Item, planned: PlannedJob) -> Outcome:
+        __tracebackhide__ = True
         while (lease := self.rooms.try_lease(planned.job)) is None:
             if reason := self.rooms.unfit(planned.job):
                 return self._refuse(planned.job, reason)

@@ -29,7 +29,7 @@ from pytest_training.execution.backends.cluster.scaling import Scaling
 from pytest_training.execution.backends.cluster.where import QUEUES, Where, is_open
 from pytest_training.execution.backends.protocol import Opening
 from pytest_training.text import one_line
-from pytest_training.wording import safe_repr
+from pytest_training.wording import one_of, safe_repr
 
 PACKAGES = {**dict.fromkeys(QUEUES, "dask_jobqueue"), "ssh": "asyncssh"}  # that a form needs beside the others
 SETTINGS = {
@@ -94,20 +94,20 @@ def check(where: Where) -> None:
     for name in ("distributed", "cryptography", PACKAGES.get(where.kind, "dask")):
         if importlib.util.find_spec(name) is None:
             package, extra = name.replace("_", "-"), "pip install 'pytest-training[cluster]'"
-            raise DeclarationError(f"--training-cluster {where.label} needs {package}, of the extra cluster: {extra}")
+            raise DeclarationError(f"--training-cluster {where.typed} needs {package}, of the extra cluster: {extra}")
     dask_config = _loaded("dask.config", where)
     for key in ("cores", "memory") if where.kind in QUEUES else ():
         if not dask_config.get(f"jobqueue.{where.kind}.{key}", None):
             file = Path(dask_config.PATH, "jobqueue.yaml")
             raise DeclarationError(
-                f"--training-cluster {where.label}: expected the {key} of a node as jobqueue.{where.kind}.{key} in "
+                f"--training-cluster {where.typed}: expected the {key} of a node as jobqueue.{where.kind}.{key} in "
                 f"Dask's configuration, like {file}; it has none"
             )
     for key in ("ca-file", "client.cert") if where.address.startswith("tls://") else ():
         path = dask_config.get(f"{TLS}.{key}", None)
         if not path or ("\n" not in path and not Path(path).is_file()):
             raise DeclarationError(
-                f"--training-cluster {where.label}: tls:// needs certificates: expected a file as {TLS}.{key} in "
+                f"--training-cluster {where.typed}: tls:// needs certificates: expected a file as {TLS}.{key} in "
                 f"Dask's configuration, found {path or 'none'}"
             )
 
@@ -119,7 +119,7 @@ def _loaded(name: str, where: Where) -> Any:
     except FROM_OTHERS as error:
         spec = importlib.util.find_spec(package := name.partition(".")[0])
         source = f"{package} from {spec.origin if spec else 'nowhere'}"
-        raise DeclarationError(f"--training-cluster {where.label}: cannot import {source}: {_why(error)}") from None
+        raise DeclarationError(f"--training-cluster {where.typed}: cannot import {source}: {_why(error)}") from None
 
 
 def _why(error: BaseException) -> str:
@@ -146,8 +146,11 @@ def connect(where: Where, opening: Opening) -> Connection:
                 ending.callback(_quietly, cluster.close, timeout=CLOSE_S)
             address, security = where.address or cluster.scheduler_address, getattr(cluster, "security", None)
             client = distributed.Client(address, security=security, set_as_default=False, timeout=REACH_S)
+        except DeclarationError:
+            raise
         except FROM_OTHERS as error:
-            raise DeclarationError(f"--training-cluster {where.label}: cannot {where.does}: {_why(error)}") from None
+            why = _why(error) + "; the scheduler of that file may have ended" * (where.kind == "file")
+            raise DeclarationError(f"--training-cluster {where.typed}: cannot {where.does}: {why}") from None
         finally:
             signal.signal(signal.SIGINT, interrupt)  # dask-jobqueue takes it when it is imported, to exit
         ending.callback(_quietly, client.close, timeout=5)
@@ -247,7 +250,12 @@ def _function(where: Where, _: Opening, ending: ExitStack) -> Any:
     from distributed.utils import LoopRunner, sync  # noqa: PLC0415  (the extra `cluster`)
 
     module, _colon, name = where.label.partition(":")
-    cluster = getattr(importlib.import_module(module), name)()
+    names = vars(importlib.import_module(module))
+    if not callable(function := names.get(name)):
+        callables = sorted(each for each, value in names.items() if callable(value) and each[0] != "_")
+        what = f"no function {name!r} in module {module!r}: {one_of(name, callables)}"
+        raise DeclarationError(f"--training-cluster {where.typed}: {what}")
+    cluster = function()
     if inspect.isawaitable(cluster):
         runner, awaitable = LoopRunner(), cluster
         runner.start()

@@ -40,6 +40,7 @@ class Where(Value, frozen=True, kw_only=True):
 
     kind: str  # a first word of SHAPES, or `function`
     label: str  # how reports name it
+    typed: str  # how the user names it
     does: str  # what the session does with it: `start 4 Dask workers on this machine`
     address: str = ""  # of a scheduler that others have started
     nodes: int | None = None  # of `local`
@@ -58,17 +59,17 @@ def parse_where(text: str, source: str, folders: tuple[Path, ...]) -> Where:
     if kind == "local":
         # One worker for all its cores: jobs share what is imported (12 of scikit-learn: a third of four workers' CPU).
         nodes, cores = (int(each or 1) for each in (rest or str(machine_cores())).rpartition("x")[::2])
-        workers = f"{counted(nodes, 'Dask worker')} of {counted(cores, 'core')}"
-        return Where(kind=kind, label=kind, does=f"start {workers} on this machine", nodes=nodes, cores=cores)
+        does = f"start {counted(nodes, 'Dask worker')} of {counted(cores, 'core')} on this machine"
+        return Where(kind=kind, typed=text, label=kind, does=does, nodes=nodes, cores=cores)
     if kind == "ssh":
         logins = tuple(match.groups("") for each in rest.split(",") if (match := LOGIN.fullmatch(each)))
         hosts = tuple(dict.fromkeys((user, host, port) for user, host, port in logins))
         machines = listing("", [host for _, host, _ in hosts])
-        return Where(kind=kind, label=kind, does=f"start Dask workers over SSH on {machines}", hosts=hosts)
+        return Where(kind=kind, typed=text, label=kind, does=f"start Dask workers over SSH on {machines}", hosts=hosts)
     if kind in {"tcp", "tls", "file"}:
         address = _in_file(rest, source, folders) if kind == "file" else text
-        return Where(kind=kind, label=address, does=f"use the Dask cluster at {address}", address=address)
-    return Where(kind=kind, label=kind, does=f"submit Dask workers as {kind} jobs")
+        return Where(kind=kind, typed=text, label=address, does=f"use the Dask cluster at {address}", address=address)
+    return Where(kind=kind, typed=text, label=kind, does=f"submit Dask workers as {kind} jobs")
 
 
 def _in_file(name: str, source: str, folders: tuple[Path, ...]) -> str:
@@ -85,7 +86,8 @@ def _function(text: str, source: str, folders: tuple[Path, ...]) -> Where:
     module, _, function = text.partition(":")
     if not function.isidentifier() or not all(map(str.isidentifier, module.split("."))):
         is_address = re.fullmatch(rf"{HOST}:{PORT}", text, re.ASCII) and not nearest(module, SHAPES, cutoff=0.75)
-        hint = f"did you mean 'tcp://{text}'?" if is_address else one_of(module, [*SHAPES, "MODULE:FUNCTION"])
+        forms = one_of(module, [*SHAPES, "MODULE:FUNCTION"], cutoff=0.6)
+        hint = f"did you mean 'tcp://{text}'?" if is_address else forms
         raise DeclarationError(f"{source}: expected a cluster, found {text[:200]!r}: {hint}")
     sys.path[:0] = [str(each) for each in folders if str(each) not in sys.path]
     try:
@@ -99,7 +101,7 @@ def _function(text: str, source: str, folders: tuple[Path, ...]) -> Where:
     names = _names(spec.origin)
     if names is not None and function not in names:
         raise DeclarationError(f"{source}: {spec.origin} has no {function!r}: {one_of(function, sorted(names))}")
-    return Where(kind="function", label=text, does=f"start the cluster that {text} returns")
+    return Where(kind="function", typed=text, label=text, does=f"start the cluster that {text} returns")
 
 
 def _names(origin: str | None) -> set[str] | None:
