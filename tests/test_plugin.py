@@ -167,14 +167,14 @@ def test_a_dry_run_lists_items_and_plan_and_imports_no_job(clinic: Project) -> N
         [
             "*<Function test_training_job[[]als[]]>",
             "*training plan*",
-            "3 training jobs on 1 worker, * each, seed 0",
+            "3 training jobs on 1 slot, * each, seed 0",
             "als  The als job.",
             "    expected    unknown",
             "    gates       none",
             "    tags        neurology",
             "order in which they start",
             "    1  als         unknown",
-            "expected duration on 1 worker: unknown (3 jobs never measured)",
+            "expected duration on 1 slot: unknown (3 jobs never measured)",
             "*3 tests collected*",
         ]
     )
