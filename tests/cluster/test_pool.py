@@ -189,6 +189,23 @@ def test_no_attempt_begins_before_the_scheduler_is_there_again(dask: Dask, pool:
     assert lost.reason == "worker died: the cluster's scheduler is gone"
 
 
+def test_an_attempt_goes_where_no_other_session_trains(dask: Dask, pool: Pool) -> None:
+    dask.workers["a"]["metrics"] = {"task_counts": {"executing": 2}}
+    pool.refresh()
+    names = [lease.name if (lease := pool.try_lease(job(f"{number}"))) else "" for number in range(5)]
+    assert names == ["b", "b", "a", "a", ""]
+
+
+def test_a_run_has_the_slots_of_nodes_that_came_late_and_of_those_that_went(dask: Dask, pool: Pool) -> None:
+    assert pool.slots == 4
+    dask.workers["c"] = {**dask.workers["a"], "name": "c", "nthreads": 3}
+    while len(pool.nodes) < 3:
+        pool.refresh()
+    dask.workers.clear()
+    pool.refresh()
+    assert (len(pool.nodes), pool.slots) == (0, 7)
+
+
 def test_another_attempt_gets_room_before_another_job(pool: Pool) -> None:
     pool.wait_s = 60.0
     taken = [pool.try_lease(job(f"{number}")) for number in range(4)]

@@ -19,7 +19,7 @@ from pytest_training.execution.backends.cluster.pool import Pool
 from pytest_training.execution.backends.cluster.scaling import Scaling
 from pytest_training.jobs.model import Parameter
 
-SILENT = SimpleNamespace(subscribe_topic=lambda *_: None, scheduler_comm=None)
+SILENT = SimpleNamespace(subscribe_topic=lambda *_: None, scheduler_comm=None, status="running")
 """Stands for a Dask client that nobody asks."""
 
 

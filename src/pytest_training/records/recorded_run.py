@@ -58,6 +58,11 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
         return origin.started if (origin := self.record or self.begun) else ""
 
     @property
+    def workers(self) -> int:
+        """The slots that it had, as planned until it has ended."""
+        return self.record.workers if self.record else self.plan.workers
+
+    @property
     def own_outcomes(self) -> tuple[Outcome, ...]:
         """The outcomes without those of the further trainings of an audit: these are no results of jobs."""
         twins = {planned.job.id for planned in self.plan.jobs if planned.job.twin_of}

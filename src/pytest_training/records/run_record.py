@@ -35,7 +35,7 @@ class RunRecord(Value, frozen=True, kw_only=True):
     started: str  # UTC, ISO 8601
     ended: str
     seed: int
-    workers: int  # slots: xdist workers, or 1 without xdist
+    workers: int  # slots: xdist workers, or 1 without xdist; on a cluster the most that the run had at once
     exit_code: int
     place: str = ""  # where the jobs ran, if not on this machine: `slurm: 12 nodes`
     smoke: bool = False  # True for a smoke run, which judges no gate

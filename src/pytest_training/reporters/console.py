@@ -127,7 +127,7 @@ def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) 
     if took := durations(measured):
         bound = f" on {run.workers} slots; no order takes less than {duration(measured.lower_bound_s)}"
         lines.append((took + (bound if run.workers != 1 else ""), {}))
-    if waited := waiting_line(measured):
+    if waited := waiting_line(measured, run.place):
         lines.append((waited, {}))
     if run.place:
         lines.append((f"trained on {one_line(run.place)}", {}))
@@ -176,10 +176,11 @@ def waiting(seconds: float) -> str:
     return f"waited {duration(seconds)}" if seconds >= WORTH_SAYING_S else ""
 
 
-def waiting_line(measured: Timing) -> str:
+def waiting_line(measured: Timing, place: str) -> str:
     """Return how long the jobs of a run waited, and for what, or nothing if that is not worth a line."""
     waited = waiting(measured.waiting_s)
-    return waited and f"jobs {waited} for imports, GPUs or another attempt"
+    nodes = ", nodes that others use" if place else ""
+    return waited and f"jobs {waited} for imports, GPUs{nodes} or another attempt"
 
 
 def _detail(outcome: Outcome, room: int) -> str:

@@ -68,11 +68,10 @@ def _head(run: TrainingRun) -> Iterator[str]:
     yield f"## {'Smoke run' if run.plan.smoke else 'Training'}: {counts(run.outcomes) or 'no jobs'}"
     if not run.is_finished:
         yield "**This run did not finish.**"
-    measured = timing(run.outcomes, run.plan.workers)
-    slots = f"{run.plan.workers} slot{'s' if run.plan.workers != 1 else ''}"
-    facts = [f"{took} · {slots}" if (took := durations(measured)) else "", waiting_line(measured)]
-    if run.record and run.record.place:
-        facts.append(plain(run.record.place))
+    measured = timing(run.outcomes, run.workers)
+    slots = f"{run.workers} slot{'s' if run.workers != 1 else ''}"
+    place = run.record.place if run.record else ""
+    facts = [f"{took} · {slots}" if (took := durations(measured)) else "", waiting_line(measured, place), plain(place)]
     if run.provenance and run.provenance.commit:
         facts.append(f"commit `{run.provenance.commit[:10]}`{' with changes' if run.provenance.dirty else ''}")
     yield " · ".join(filter(None, [*facts, f"run `{run.folder.run_id}`"]))

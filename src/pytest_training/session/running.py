@@ -200,21 +200,22 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         self.is_ending = True
         for outcome in self.outcomes.complete(is_signalled=self.signals.count > 0):
             self.call("pytest_training_job_end", outcome=outcome)
-        plan, folder, all_outcomes = self.run.plan, self.run.folder, self.outcomes.by_node.values()
-        failed = {each.trial_of for each in all_outcomes if each.trial_of and not each.status.is_good}
-        pytest_adapter.run_again(
-            self.config, [node for node, job in self.jobs.items() if job.study and job.id in failed]
-        )
-        audit = make_audit(self.run, {each.job_id: each for each in all_outcomes}) if self.run.settings.audit else None
+        plan, folder = self.run.plan, self.run.folder
+        by_id = {each.job_id: each for each in self.outcomes.by_node.values()}
+        failed = {each.trial_of for each in by_id.values() if each.trial_of and not each.status.is_good}
+        again = [node for node, job in self.jobs.items() if job.study and job.id in failed]
+        pytest_adapter.run_again(self.config, again)
+        audit = make_audit(self.run, by_id) if self.run.settings.audit else None
         if audit and audit.findings and exit_status == pytest.ExitCode.OK:
             exit_status = pytest.ExitCode.TESTS_FAILED
-        if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in all_outcomes):
+        if exit_status == pytest.ExitCode.OK and not any(outcome.is_trained for outcome in by_id.values()):
             exit_status = pytest.ExitCode.NO_TESTS_COLLECTED
             self.run.problems.append("no job was trained: the exit code is 5")
         loading = read_json(folder.loading, messages.Loading) or messages.Loading()
         self.run.problems.extend(loading.problems)
         record = RunRecord(
-            **{name: getattr(plan, name) for name in ("run_id", "seed", "smoke", "workers")},
+            **{name: getattr(plan, name) for name in ("run_id", "seed", "smoke")},
+            workers=self.backend.slots() or plan.workers,
             loading=loading.seconds,
             started=self.run.started,
             ended=utc_now(),
@@ -223,8 +224,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             arguments=tuple(map(str, self.config.invocation_params.args)),
             folder=folder.path.relative_to(folder.reports).as_posix(),
         )
-        by_id = {outcome.job_id: outcome for outcome in all_outcomes}
-        has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in all_outcomes)
+        has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in by_id.values())
         outcomes = tuple(by_id[each.job.id] for each in plan.jobs)
         self.run = note_nodes(self.run, self.backend.nodes(), is_over=True)
         self.run = replace(self.run, outcomes=outcomes, record=record if has_begun else None, audit=audit)

@@ -140,6 +140,10 @@ class Backend(Protocol):
         """Say where the run executes its attempts, or in a dry run would; nothing if that is this session's machine."""
         return ""
 
+    def slots(self) -> int | None:
+        """Return the most attempts that it could execute at once in the whole run; None if `open` has said it."""
+        return None
+
     def nodes(self) -> tuple[NodeRecord, ...]:
         """Describe the machines that have executed attempts, if this one has not."""
         return ()

@@ -181,7 +181,7 @@ def _render(run: TrainingRun) -> str:
         counts=counts,
         job_counts=Counter(job.outcome.shown for job in jobs),
         verdict=_verdict(run, counts),
-        timing=timing(run.outcomes, run.plan.workers),
+        timing=timing(run.outcomes, run.workers),
         timeline=timeline(run.outcomes),
         pictures_left_out=book.left_out,
         most_rows=MOST_ROWS,

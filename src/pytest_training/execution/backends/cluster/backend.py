@@ -64,6 +64,10 @@ class Cluster(Backend):
         """Describe every node that the run has had."""
         return tuple(self.pool.records.values()) if self.pool else ()
 
+    def slots(self) -> int | None:
+        """Return the most one-core attempts that the nodes took at once, whenever they came."""
+        return self.pool.slots if self.pool else None
+
     def start(self, run: BackendRun) -> Any:
         """Wait for the first node, if any job is to be trained."""
         from pytest_training.execution.backends.cluster.cargo import Shipment  # noqa: PLC0415  (as above)

@@ -33,6 +33,7 @@ class Node(msgspec.Struct, eq=False):
     is_gone: bool = False
     is_open: bool = True  # False while it takes no attempt: it closes, or has no memory left
     not_before: float = 0.0
+    queue: int = 0  # attempts there, those of other sessions too, as its last word says
 
     @property
     def jobs(self) -> list[Job]:
@@ -60,6 +61,11 @@ class Node(msgspec.Struct, eq=False):
             and memory_of(job) <= self.memory_mb - sum(map(memory_of, jobs))
             and memory_of(job) <= self.host.memory_mb - sum(map(memory_of, beside))
         )
+
+    def rank(self, job: Job) -> tuple[bool, int, int]:
+        """Return the least value for the best node: jobs spread, nodes full of others last, GPUs for who needs them."""
+        is_full = self.queue > len(self.jobs) and self.queue >= self.cores
+        return is_full, 0 if job.gpus else len(self.free_cards), sum(map(cores_of, self.jobs))
 
     def take(self, job: Job) -> "Lease":
         """Take room for a job."""

@@ -37,6 +37,7 @@ class Pool:
         self.records: dict[str, NodeRecord] = {}  # of all nodes that ever came
         self.refused: dict[str, str] = {}  # why a node is not used, by address
         self.leases: set[Lease] = set()
+        self.slots = 0  # the most one-core attempts that all nodes have had room for at once
         self.again: list[Job] = []  # jobs that wait for room for another attempt
         self.answers = Answers(client, server.run_id)
         self.changed = threading.Condition()
@@ -98,6 +99,8 @@ class Pool:
         for address, info in workers.items():
             if (node := self.nodes.get(address)) is not None:
                 node.is_open = info["status"] == "running"
+                counts = info.get("metrics", {}).get("task_counts", {})  # of all sessions, some moments ago
+                node.queue = counts.get("executing", 0) + counts.get("ready", 0)
             new = not any(address in each for each in (self.nodes, self.refused, self._asked))
             if new and address not in silent and info["status"] == "running" and self._not_before.get(address, 0) < now:
                 self._asked.add(address)  # in a thread: a node that is not there any more does not answer
@@ -160,6 +163,8 @@ class Pool:
             self.open_address = self.open_address or (address if is_open(address) else "")
             host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
             self.nodes[address] = Node(address, name, info["nthreads"], limit_mb, facts, host)
+            cores = sum(each.cores for each in self.nodes.values())
+            self.slots = max(self.slots, min(cores, self.most or cores))
             self.changed.notify_all()
 
     def refusals(self) -> str:
@@ -205,8 +210,7 @@ class Pool:
             return None
         if not (free := [each for each in self.nodes.values() if each.has_room(job)]):
             return None
-        # Spread over the nodes; among equals keep GPUs for those that need them.
-        best = min(free, key=lambda each: (len(each.free_cards) if not job.gpus else 0, sum(map(cores_of, each.jobs))))
+        best = min(free, key=lambda each: each.rank(job))
         del self._unmet[job.id]
         self.leases.add(lease := best.take(job))
         return lease
