@@ -190,7 +190,7 @@ def test_a_quiet_dry_run_is_node_ids_alone(clinic: Project) -> None:
     assert not result.outlines[5:]
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("2", "2 workers"), ("8", "3 workers")])
+@pytest.mark.parametrize(("asked", "shown"), [("2", "2 slots"), ("8", "3 slots")])
 def test_a_dry_run_plans_for_the_workers_that_there_would_be(clinic: Project, asked: str, shown: str) -> None:
     clinic.here("--collect-only", "-n", asked).stdout.fnmatch_lines([f"3 training jobs on {shown}, *"])
 

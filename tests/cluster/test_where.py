@@ -202,7 +202,5 @@ def test_a_dry_run_starts_nothing_and_says_what_it_would_start(pytester: pytest.
     project.jobs("one", "two", "three")
     pytester.makeini("[pytest]\ntraining_cluster = local:2\n")
     result = project.here("--collect-only")
-    result.stdout.fnmatch_lines(
-        ["3 training jobs on 2 slots, *", "would start 1 node of 2 cores on this machine"]
-    )
+    result.stdout.fnmatch_lines(["3 training jobs on 2 slots, *", "would start 1 node of 2 cores on this machine"])
     assert project.here("--collect-only", "--training-cluster", "local:0").ret == pytest.ExitCode.USAGE_ERROR
