@@ -167,14 +167,14 @@ def test_a_dry_run_lists_items_and_plan_and_imports_no_job(clinic: Project) -> N
         [
             "*<Function test_training_job[[]als[]]>",
             "*training plan*",
-            "3 training jobs on 1 worker, * each, seed 0",
+            "3 training jobs on 1 slot, * each, seed 0",
             "als  The als job.",
             "    expected    unknown",
             "    gates       none",
             "    tags        neurology",
             "order in which they start",
             "    1  als         unknown",
-            "expected duration on 1 worker: unknown (3 jobs never measured)",
+            "expected duration on 1 slot: unknown (3 jobs never measured)",
             "*3 tests collected*",
         ]
     )
@@ -190,7 +190,7 @@ def test_a_quiet_dry_run_is_node_ids_alone(clinic: Project) -> None:
     assert not result.outlines[5:]
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("2", "2 workers"), ("8", "3 workers")])
+@pytest.mark.parametrize(("asked", "shown"), [("2", "2 slots"), ("8", "3 slots")])
 def test_a_dry_run_plans_for_the_workers_that_there_would_be(clinic: Project, asked: str, shown: str) -> None:
     clinic.here("--collect-only", "-n", asked).stdout.fnmatch_lines([f"3 training jobs on {shown}, *"])
 

@@ -55,17 +55,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("text", "does"),
     [
-        ("local", f"start 1 Dask worker of {counted(machine_cores(), 'core')} on this machine"),
-        ("local:1", "start 1 Dask worker of 1 core on this machine"),
-        ("local:999", "start 1 Dask worker of 999 cores on this machine"),
-        ("local:12x1", "start 12 Dask workers of 1 core on this machine"),
-        ("local:1x16", "start 1 Dask worker of 16 cores on this machine"),
+        ("local", f"start 1 node of {counted(machine_cores(), 'core')} on this machine"),
+        ("local:1", "start 1 node of 1 core on this machine"),
+        ("local:999", "start 1 node of 999 cores on this machine"),
+        ("local:12x1", "start 12 nodes of 1 core on this machine"),
+        ("local:1x16", "start 1 node of 16 cores on this machine"),
         ("tcp://head:8786", "use the Dask cluster at tcp://head:8786"),
         ("tls://[fe80::1]:65535", "use the Dask cluster at tls://[fe80::1]:65535"),
         ("file:good.json", "use the Dask cluster at tls://10.0.0.1:8786"),
-        *((name, f"submit Dask workers as {name} jobs") for name in ("slurm", "pbs", "sge", "lsf", "htcondor")),
-        ("ssh:a", "start Dask workers over SSH on a"),
-        ("ssh:a,ann@b.example.org,c:2222,a", "start Dask workers over SSH on a, b.example.org, c"),
+        *((name, f"submit nodes as {name} jobs") for name in ("slurm", "pbs", "sge", "lsf", "htcondor")),
+        ("ssh:a", "start nodes over SSH on a"),
+        ("ssh:a,ann@b.example.org,c:2222,a", "start nodes over SSH on a, b.example.org, c"),
         ("own_hpc:make", "start the cluster that own_hpc:make returns"),
         ("own_hpc:later", "start the cluster that own_hpc:later returns"),
         ("own_hpc:Started", "start the cluster that own_hpc:Started returns"),
@@ -202,7 +202,5 @@ def test_a_dry_run_starts_nothing_and_says_what_it_would_start(pytester: pytest.
     project.jobs("one", "two", "three")
     pytester.makeini("[pytest]\ntraining_cluster = local:2\n")
     result = project.here("--collect-only")
-    result.stdout.fnmatch_lines(
-        ["3 training jobs on 2 workers, *", "would start 1 Dask worker of 2 cores on this machine"]
-    )
+    result.stdout.fnmatch_lines(["3 training jobs on 2 slots, *", "would start 1 node of 2 cores on this machine"])
     assert project.here("--collect-only", "--training-cluster", "local:0").ret == pytest.ExitCode.USAGE_ERROR

@@ -28,7 +28,7 @@ CATALOGUE = """
 
 
 IN_WORDS = """\
-3 training jobs on 2 workers, 1 thread each, seed 0
+3 training jobs on 2 slots, 1 thread each, seed 0
 
 new  training/train_new.py
     parameters  a=1
@@ -56,7 +56,7 @@ order in which they start
     2  als  1 min 33 s (history)
     3  net  2.0 s (catalogue)
 
-expected duration on 2 workers: unknown (1 job never measured)"""
+expected duration on 2 slots: unknown (1 job never measured)"""
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_the_plan_in_words(loaded: Project) -> None:
 
 def test_the_expected_duration_stands_at_the_end(loaded: Project) -> None:
     assert describe_plan(plan_of(loaded, new=1.0))[-2:] == [
-        "expected duration on 2 workers: 10.0 s",
+        "expected duration on 2 slots: 10.0 s",
         "no order is faster than 8.0 s",
     ]
 

@@ -106,4 +106,4 @@ def test_options_are_stronger_than_a_smoke_run_and_a_failing_job_fails_it(projec
     assert (project.reports / ".gitignore").exists()
     assert not (project.reports / "smoke" / ".gitignore").exists()
     plan = project.here("--training-smoke", "--collect-only", "-k", "short").stdout.str()
-    assert re.search("1 training job on 1 worker, .*, smoke run: no gate is judged", plan)
+    assert re.search("1 training job on 1 slot, .*, smoke run: no gate is judged", plan)

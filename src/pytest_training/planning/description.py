@@ -17,7 +17,7 @@ def describe_plan(plan: Plan, limits: Limits = LIMITS) -> list[str]:
     """Return the lines that describe the plan: each job, then the order and how long the run takes."""
     if not plan.jobs:
         return ["no training jobs"]
-    jobs, workers, threads = counted(len(plan.jobs), "training job"), counted(plan.workers, "worker"), plan.threads
+    jobs, workers, threads = counted(len(plan.jobs), "training job"), counted(plan.workers, "slot"), plan.threads
     kind = ", smoke run: no gate is judged" if plan.smoke else ""
     lines = [f"{jobs} on {workers}, {counted(threads, 'thread')} each, seed {plan.seed}{kind}", ""]
     for planned in plan.jobs:
@@ -88,7 +88,7 @@ def _limits(job: Job, limits: Limits) -> list[str]:
 
 
 def _total(plan: Plan) -> Iterator[str]:
-    expected = f"expected duration on {counted(plan.workers, 'worker')}"
+    expected = f"expected duration on {counted(plan.workers, 'slot')}"
     if plan.makespan_s is None:
         unknown = sum(planned.expected_s is None for planned in plan.jobs)
         yield f"{expected}: unknown ({counted(unknown, 'job')} never measured)"

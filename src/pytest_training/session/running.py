@@ -43,8 +43,7 @@ from pytest_training.session.training_job import SLOT, SlotContext
 from pytest_training.signals import EndingSignals
 from pytest_training.text import one_line
 
-OUTCOME_PATIENCE_S = 2.0
-EXIT_PATIENCE_S = 10.0
+OUTCOME_PATIENCE_S, EXIT_PATIENCE_S = 2.0, 10.0
 
 
 class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):

@@ -41,7 +41,7 @@ class Where(Value, frozen=True, kw_only=True):
     kind: str  # a first word of SHAPES, or `function`
     label: str  # how reports name it
     typed: str  # how the user names it
-    does: str  # what the session does with it: `start 4 Dask workers on this machine`
+    does: str  # what the session does with it: `start 1 node of 4 cores on this machine`
     address: str = ""  # of a scheduler that others have started
     nodes: int | None = None  # of `local`
     cores: int = 1  # of each node of `local`
@@ -59,17 +59,17 @@ def parse_where(text: str, source: str, folders: tuple[Path, ...]) -> Where:
     if kind == "local":
         # One worker for all its cores: jobs share what is imported (12 of scikit-learn: a third of four workers' CPU).
         nodes, cores = (int(each or 1) for each in (rest or str(machine_cores())).rpartition("x")[::2])
-        does = f"start {counted(nodes, 'Dask worker')} of {counted(cores, 'core')} on this machine"
+        does = f"start {counted(nodes, 'node')} of {counted(cores, 'core')} on this machine"
         return Where(kind=kind, typed=text, label=kind, does=does, nodes=nodes, cores=cores)
     if kind == "ssh":
         logins = tuple(match.groups("") for each in rest.split(",") if (match := LOGIN.fullmatch(each)))
         hosts = tuple(dict.fromkeys((user, host, port) for user, host, port in logins))
         machines = listing("", [host for _, host, _ in hosts])
-        return Where(kind=kind, typed=text, label=kind, does=f"start Dask workers over SSH on {machines}", hosts=hosts)
+        return Where(kind=kind, typed=text, label=kind, does=f"start nodes over SSH on {machines}", hosts=hosts)
     if kind in {"tcp", "tls", "file"}:
         address = _in_file(rest, source, folders) if kind == "file" else text
         return Where(kind=kind, typed=text, label=address, does=f"use the Dask cluster at {address}", address=address)
-    return Where(kind=kind, typed=text, label=kind, does=f"submit Dask workers as {kind} jobs")
+    return Where(kind=kind, typed=text, label=kind, does=f"submit nodes as {kind} jobs")
 
 
 def _in_file(name: str, source: str, folders: tuple[Path, ...]) -> str:
