@@ -75,3 +75,20 @@ def test_nothing_is_waited_for_where_nothing_is_to_be_trained(tmp_path: Path) ->
     assert again.ret == 0, text(again)
     assert project.metadata()["a"]["cause"] == "unchanged"
     assert "trained on" not in again.stdout.str()
+
+
+LAST_THREADS = """
+import atexit, threading
+
+def pytest_unconfigure(config):
+    atexit.register(lambda: open("threads", "w").write(" ".join(each.name for each in threading.enumerate())))
+"""
+
+
+def test_a_session_with_many_jobs_in_flight_leaves_no_thread(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.jobs(*(f"j{number}" for number in range(40)))
+    project.write("conftest.py", LAST_THREADS)
+    ended = project.run("--training-cluster", "local:20")
+    ended.assert_outcomes(passed=40)
+    assert (tmp_path / "threads").read_text() == "MainThread"
