@@ -125,6 +125,10 @@ def test_each_number_has_the_name_of_the_model_whose_title_stands_above_it(
         ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.8", set()),
         ("loss: 0.3/Epoch 2/Now we go on with it:/loss: 0.2", set()),
         ("loss: 0.3/loss: 0.2", set()),
+        ("loss: 0.3/F1: 0.5/loss: 0.2/F1: 0.6", set()),
+        ("F1: 0.3/F1: 0.4/F1: 0.5", set()),
+        ("F1: 0.5/AUC: 0.7/F1: 0.6/AUC: 0.8", {"f1", "auc"}),
+        ("train data/F1: 0.5/AUC: 0.7/F1: 0.6/AUC: 0.7/F1: 0.8/AUC: 0.8", {"f1", "auc"}),
     ],
 )
 def test_names_that_stand_below_several_titles_are_remembered(lines: str, names: set[str]) -> None:

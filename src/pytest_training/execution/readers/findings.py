@@ -63,11 +63,8 @@ class FoundMetrics(msgspec.Struct, frozen=True):
         )
 
     def _sentence(self) -> str:
-        return (
-            f"several numbers are called {listing('', self.last, limit=3)}; the last of each counts"
-            if self.last
-            else ""
-        )
+        names = listing("", self.last, limit=3)
+        return f"several numbers are called {names}; the last of each counts" if self.last else ""
 
     def ambiguity(self, name: str) -> str:
         """Say which values a name has, and where."""

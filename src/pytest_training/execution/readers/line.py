@@ -32,11 +32,16 @@ _OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[
 _TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
 _OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
 _LISTED = r"(?i)\b(?:weights?|config\w*|(?:hyper-?)?parameters|settings|arguments|args|distribution)['\"]?\s*[:=].*"
+_OF_FEATURES = (
+    r"(?i)(?:importances?|coef\w*|gain|cover)['\"]?\s*(?:[:=]\s*)?\{[^{}]*\}?"
+    r"|\{[^{}]*['\"]f(?:0|[3-9]|\d\d+)['\"]\s*:[^{}]*\}?"
+)  # `total_cover: {'f0': 10.0, 'f1': 8.0}`: the names of features that have none are no F1
 _NOISE = tuple(
     (guards.split("~"), re.compile(pattern), replacement)
     for guards, pattern, replacement in (
         ("   ", r"\s{3,}", "\t"),
         ("%|", BAR.pattern, " ; "),
+        ("{", _OF_FEATURES, " ; "),
         ("://", r"https?://\S+", " ; "),
         (":", _TIME, " ; "),
         ("-", r"\b\d{4}-\d\d-\d\d\b", " ; "),
@@ -63,11 +68,7 @@ _COUNTER = re.compile(
     re.IGNORECASE,
 )
 _AXES = {"iter": "iteration", "episode": "round"}
-_LABELS = (
-    *("fold", "class", "label", "run", "task", "client"),
-    *("model", "experiment", "split", "site", "patient", "subject"),
-)
-_LABEL = re.compile(rf"(?:\bfor\s+)?\b({'|'.join(_LABELS)})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b", re.IGNORECASE)
+_LABEL = re.compile(rf"(?:\bfor\s+)?\b({ANY['labels']})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b", re.IGNORECASE)
 NUMBER = re.compile(
     r"(?<![\w.@^])(?<!\w-)[-+\u2212]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
 )
@@ -87,7 +88,7 @@ _SIGN = re.compile(
     r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis(?:\s+now)?\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$"
 )
 _BOUNDARY = re.compile(
-    r"(?P<soft>\t)|(?<=\w)=[^\W\d]\w*\s+(?=\w)|[;,|:=\[\]{}!?]|(?<=\w{5})\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]"
+    r"(?P<soft>\t)|(?<=\w)=(?:[^\W\d]\w*|[^\s=,;:(]*\))\s+(?=\w)|[;,|:=\[\]{}!?]|(?<=\w{5})\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]"
 )
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
 _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)  # which is it?
@@ -158,7 +159,7 @@ def read_line(text: str, section: str = "") -> Line:
     """Return the measurements in a clean line; `section` is the split that a title before it names."""
     counters: dict[str, tuple[float, float]] = {}
     text, label, lower = _COUNTER.sub(lambda counter: _count(counter, counters), text), "", text.lower()
-    if any(word in lower for word in _LABELS):
+    if any(word in lower for word in WORDS["labels"]):
         label = "".join(f"{label[1]}_{label[2]}_".lower() for label in _LABEL.finditer(text))
         text = _LABEL.sub(" ", text)
     text = _SEVERAL.sub(_one_by_one, _SETTING.sub(_without_setting, text))

@@ -64,9 +64,8 @@ class Printed(Struct):
             new = self._features.sift(self.finals, new)
         for name, final in new.items():
             before = self.finals.get(name)
-            if (before or len(self.finals) < MOST_NAMES) and not (
-                self._heads and before and rounds(before[0], final[0])
-            ):
+            is_rounded = self._heads and before and rounds(before[0], final[0])
+            if (before or len(self.finals) < MOST_NAMES) and not is_rounded:
                 self.finals[name] = final
         return read if new else read._replace(values={})
 
@@ -108,6 +107,8 @@ class Printed(Struct):
             line = read_line(text, self._section) if has_number else self._title(text.strip()[:LONGEST_TITLE])
         if line.values:
             is_loop = bool(self._epoch or line.counters)
+            if not (is_loop or self._heads) and self.titles.begins_again(text, line.values):
+                line, self._section = read_line(text), ""
             values = self.titles.tell_apart(text, line.values, self.finals, is_loop=is_loop)
             line = line._replace(values=values)
         elif not line.counters:
@@ -206,12 +207,8 @@ class FollowedLog:
         for line in lines:
             text = line[-self._printed.most_bytes :].decode("utf-8", "replace")
             read = self._printed.feed(text)
-            if (
-                self._has_ended
-                and len(self._alone) <= MOST_PRINTS
-                and len(text) < LONGEST_TITLE
-                and ALONE.fullmatch(text)
-            ):
+            is_short = len(text) < LONGEST_TITLE and len(self._alone) <= MOST_PRINTS
+            if self._has_ended and is_short and ALONE.fullmatch(text):
                 self._alone[self._printed.line] = text
             if read.values or read.progress:
                 values = {name: float(value) for name, value in read.values.items() if isfinite(value)}

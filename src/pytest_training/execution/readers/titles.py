@@ -33,6 +33,7 @@ _PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
 _MESSAGE = re.compile(ANY["messages"])
 _SAYS_SOMETHING = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*")
 _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
+_OF_LOOP = re.compile(r"loss|cost|best|new_")
 _BESIDE = re.compile(r"\s(?:for|in|on|took|after|over)\s.*\d.*|^\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
 
 
@@ -52,7 +53,7 @@ class Titles(Struct):
     """Names whose last number has taken the place of another one, below another title."""
     _block: int = 0  # the number of the title
     _blocks: dict[str, int] = field(default_factory=dict)  # by name the title of its last number
-    _read: set[str] = field(default_factory=set)  # names of the numbers below the title
+    _read: dict[str, Number | None] = field(default_factory=dict)  # the numbers below the title, the newest last
     _doubted: set[str] = field(default_factory=set)  # those of them that stand above a line of unclear meaning
     _above: dict[str, str | None] = field(default_factory=dict)  # by section its estimator, None if it has several
     _owners: dict[str, Label | None] = field(default_factory=dict)  # by name the label of its number, None for several
@@ -63,6 +64,7 @@ class Titles(Struct):
             ends = self._read and (self.label.section or self.label.is_of_line)
             self.label = Label() if ends else self.label
         else:
+            self._read |= {"": self._read.pop("", None)} if self._read else {}
             self._begin(_PROGRESS.sub("", text))
 
     def _begin(self, text: str) -> None:
@@ -90,11 +92,22 @@ class Titles(Struct):
         elif _is_unclear(text):
             if _FRAMED.fullmatch(text) and (self.label.section or self._read):
                 self._set(Label())
-            self._doubted |= self._read
+            self._doubted |= self._read.keys()
 
     def begin_table(self) -> None:
         """Take the head of a table: its numbers stand elsewhere than those of the table before."""
         self._block += 1
+
+    def begins_again(self, text: str, values: Mapping[str, Number]) -> bool:
+        """Return True for another number of a name below other lines: its block has no title, nor the one above."""
+        is_other = any(name in self._read and self._read[name] != value for name, value in values.items())
+        if not is_other or next(reversed(self._read)) in values:
+            return False
+        self._read.clear()
+        if any(map(_OF_LOOP.search, values)) or label_of(text, has_tags=True, has_cases=True):
+            return False
+        self._set(Label())
+        return True
 
     def _set(self, label: Label) -> None:
         self.label, self._block = label, self._block + 1
@@ -127,7 +140,7 @@ class Titles(Struct):
             is_elsewhere = is_named or self._blocks.get(name) != self._block
             self.replaced |= {name} if is_other and is_elsewhere else set()
             self._blocks[name] = self._block
-        self._read |= values.keys()
+        self._read = {name: value for name, value in self._read.items() if name not in values} | dict(values)
         return told
 
     def _of_line(self, estimator: str, of_line: str) -> Label:
@@ -135,7 +148,7 @@ class Titles(Struct):
         title = self.label
         if not of_line and estimator not in title.estimator:
             is_carried = title.is_of_line or not (title.estimator or title.section)
-            self.label = Label(estimator, is_of_line=True) if is_carried else Label()
+            self._set(Label(estimator, is_of_line=True) if is_carried else Label())
         return Label(estimator)
 
     def _name(self, name: str, label: Label, finals: dict[str, tuple[Number, int]]) -> str:
