@@ -37,7 +37,7 @@ MOST_KINDS, MOST_POINTS = 50, 500  # kinds of points (names in a place); points 
 LONGEST_SOURCE = 150
 PARTS = ("test", "val", "eval", "dev", "train")
 """Parts of the data by what they say of a model; a metric of no part stands before those of the last."""
-OF_CLASS = re.compile(r".+_(precision|recall|f1(_?score)?|support)")  # behind the accuracy of the same part
+OF_CLASS = re.compile(r".+_(precision|recall|f1(_?score)?|support)|best_value")  # behind the accuracy of the same part
 FEWEST_DECIMALS, FEWEST = 2, 10  # decimals, or the size, from which a number counts as rounded: `0.70`, `41.5`
 
 

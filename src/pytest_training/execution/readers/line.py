@@ -54,6 +54,7 @@ _NOISE = tuple(
         ("warning~error", r"^(?:\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]])|.*\wWarning: ).*", ""),
         ("[cv", r"^\s*\[CV.*", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
+        ("best is trial", r"(?i).*\bbest is trial \d+ with value:", "best_value:"),  # of Optuna
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
 )  # what is no measurement; each with texts of which a line must have one, in lower case

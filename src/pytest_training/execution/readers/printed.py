@@ -109,8 +109,8 @@ class Printed(Struct):
             is_loop = bool(self._epoch or line.counters)
             if not (is_loop or self._heads) and self.titles.begins_again(text, line.values):
                 line, self._section = read_line(text), ""
-            values = self.titles.tell_apart(text, line.values, self.finals, is_loop=is_loop)
-            line = line._replace(values=values)
+            if "best_value" not in line.values:
+                line = line._replace(values=self.titles.tell_apart(text, line.values, self.finals, is_loop=is_loop))
         elif not line.counters:
             self.titles.take(text.strip() if len(text) <= LONGEST_TITLE else "-")
         self._has_read = self._has_read or bool(line.values)
