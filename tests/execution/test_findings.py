@@ -240,8 +240,9 @@ def test_names_whose_numbers_stand_below_several_titles_are_in_a_note(
     assert verdict.notes == (f"several numbers are called {words}; the last of each counts",)
 
 
-def test_the_accuracy_of_a_report_stands_before_the_numbers_of_its_classes(attempt: EndedAttempt) -> None:
+def test_the_accuracy_of_a_report_stands_before_those_of_its_classes_and_a_best_value(attempt: EndedAttempt) -> None:
     names = (
+        "best_value",
         "0_precision",
         "0_recall",
         "0_f1_score",
