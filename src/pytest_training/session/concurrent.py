@@ -117,6 +117,8 @@ class ConcurrentItems:
         """Yield each test with a job when its turn has come; a signal meanwhile is none of a test's."""
         try:
             yield from self._each_turn()
+        except pytest.Session.Interrupted:  # a KeyboardInterrupt too, and says why
+            raise
         except KeyboardInterrupt:
             while_what = f"while {counted(len(self.training), 'job')} trained"
             raise pytest.Session.Interrupted(f"by a signal, {while_what}") from None  # not by a line of this file
