@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import tempfile
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from watching import processes_with
 
 pytest_plugins = ["pytester"]
 
@@ -33,3 +36,14 @@ def memory() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     yield folder
     subprocess.run(["rm", "-rf", str(folder)], check=True)  # Python's own rmtree ends in a RecursionError
+
+
+@pytest.fixture
+def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return what stands in the environment of every process that the test starts; end those that are left."""
+    mark = f"SESSION_OF={tmp_path}."
+    monkeypatch.setenv(*mark.split("=", 1))
+    yield mark
+    for pid in processes_with(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -60,17 +59,6 @@ time.sleep(1000)
 def project(tmp_path: Path) -> Project:
     (tmp_path / "project").mkdir()
     return Project(tmp_path / "project")
-
-
-@pytest.fixture
-def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Return what stands in the environment of every process that the test starts; end those that are left."""
-    mark = f"SESSION_OF={tmp_path}."
-    monkeypatch.setenv(*mark.split("=", 1))
-    yield mark
-    for pid in processes_with(mark):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
