@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 ONE_THREAD = 3  # links of /proc/PID/task, a folder: itself, its parent, and one for each thread
 STOPPED = 0x7F  # a wait status
 FIRST_TO_DIE = "500"  # of 1000; the default is 0, and the kernel adds the part of memory that a process holds
-ORPHANS_S = 6.0
+ORPHANS_ROUNDS = 6000  # of a millisecond at least; a clock would go on where a busy machine lets nobody work
 CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")  # in commands of multiprocessing, loky and PyTorch
-CLEANING_S = 4.0  # it may just have been started, on a busy machine
+CLEANING_ROUNDS = 4000  # it may just have been started
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child needs it
@@ -125,17 +125,16 @@ def has_ended(pid: int) -> bool:
 
 def kill_orphans(own: Collection[int]) -> None:
     """Kill and reap all children but one's own: daemons of a job become ours when it ends (`adopt_orphans`)."""
-    begun = time.monotonic()
-    while orphans := [pid for pid in children(os.getpid()) if pid not in own]:
+    for turn in range(ORPHANS_ROUNDS):  # a process that the kernel cannot end now must not end the run
+        if not (orphans := [pid for pid in children(os.getpid()) if pid not in own]):
+            break
         for orphan in orphans:
             with contextlib.suppress(ChildProcessError):
                 if os.waitpid(orphan, os.WNOHANG) != (0, 0):
                     continue
                 signal_tree(orphan, signal.SIGKILL)
-                if time.monotonic() - begun > CLEANING_S:
+                if turn > CLEANING_ROUNDS:
                     os.kill(orphan, signal.SIGKILL)  # a cleaner that does not end; nobody has reaped it
-        if time.monotonic() - begun > ORPHANS_S:
-            break  # a process that the kernel cannot end now (a dead network file system) must not end the run
         time.sleep(0.001)
 
 
