@@ -32,7 +32,7 @@ GROUPS = {
     "logs": ("Reading logs", ""),
     "run_all": (
         "Using run_all_training.py",
-        "It prints these behind `run_all_training.py: error:` on stderr. The exit code is 2 unless a row names another.",
+        "These stand behind `run_all_training.py: error:` on stderr. The exit code is 2 unless a row says otherwise.",
     ),
     "defect": ("Defects of the plugin", "Please report one of these if you see it."),
 }

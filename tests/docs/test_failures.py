@@ -9,7 +9,7 @@ from pathlib import Path
 from .messages import FILLED, SOURCE, messages
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
-import make_failures  # noqa: E402  (after its folder is on the path)
+import make_failures
 
 
 def explained() -> set[tuple[str, str]]:
