@@ -25,8 +25,8 @@ BANNED = {
     "of which|whose and whose|that of an?|those of an?|which was not|has nothing that": "Name the thing again.",
     "in place of what|what it is|what has|what is found|what came of|came? about": "Use a noun.",
     "tells? of|tells? (them|it|whether)|hears?|is told|are told|is said|are said": "Programs do not speak: 'shows'.",
-    "looked at|looks? at|is asked|asks? for": "Programs do not look or ask: 'reads', 'needs', 'is called with'.",
-    "nobody|no order takes|all the same|the like|and its kin|any more|thereof|whereby": "Say it in today's words.",
+    "looked at|looks at|is asked|asks for": "Programs do not look or ask: 'reads', 'needs'.",
+    "nobody|no order takes|all the same|the like|and its kin|thereof|whereby": "Say it in today's words.",
     r"what [^,.;]{1,40}\bwhat": "One 'what' a sentence.",
     r"not [^,.;]{1,30}\bwithout\b|never [^,.;]{1,30}\b(without|not)\b|no [^,.;]{1,30}\bnot\b": "No double negative.",
 }
@@ -37,9 +37,7 @@ OPEN = {
     "CONTRIBUTING.md",
     "README.md",
     "benchmarks/README.md",
-    "docs/extending.md",
     "docs/failures.md",
-    "docs/faults.md",
     "docs/jobs-yaml.md",
     "training/README.md",
 }
