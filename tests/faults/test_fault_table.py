@@ -20,13 +20,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 HEAD = """# What happens to a job that goes wrong
 
 Every row is measured by `tests/faults`, in four ways: with `-n 0`, with `-n 4`, with `-n 4` and
-`training_start = subprocess`, and on two nodes of a cluster (`--training-cluster local:2x2`). The four ways give the same
-outcomes, word for word, except for times, memory and places.
+`training_start = subprocess`, and on two nodes of a cluster (`--training-cluster local:2x2`). The outcomes are the same,
+word for word, except for times, memory and places.
 
 In each run two healthy jobs trained beside all of these. `report.json` and `junit.xml` named every job.
 `python tests/faults/write_table.py` writes the table, and every test run compares it.
 
-(\\*) Measured only where PyTorch is installed, because it is no dependency. Elsewhere the row keeps its last measurement.
+(\\*) Measured only where PyTorch is installed, which is no dependency. Elsewhere the row is the last measured.
 
 | fault | what happens to the job | message | the others | left-over processes |
 |---|---|---|---|---|
