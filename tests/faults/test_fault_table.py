@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 HEAD = """# What happens to a job that goes wrong
 
 Every row is measured by `tests/faults`, in four ways: with `-n 0`, with `-n 4`, with `-n 4` and
-`training_start = subprocess`, and on two nodes of a cluster (`--training-cluster local:2x2`). The outcomes are the same,
+`training_start = subprocess`, and on two nodes of a cluster (`--training-cluster local:2x2`). The outcomes are equal,
 word for word, except for times, memory and places.
 
 In each run two healthy jobs trained beside all of these. `report.json` and `junit.xml` named every job.
