@@ -48,7 +48,6 @@ OPEN = {
     "docs/failures.md",
     "docs/faults.md",
     "docs/how-it-works.md",
-    "docs/jobs-yaml.md",
     "docs/predictions.md",
     "docs/reports.md",
     "docs/studies.md",
