@@ -24,6 +24,7 @@ def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def written(reports: Path, run_id: str) -> str:
+    environment.templates.cache_clear()  # as a new process has it
     publish(make_run(reports, jobs=2, epochs=1, run_id=run_id))
     return (reports / "index.html").read_text(encoding="utf-8")
 

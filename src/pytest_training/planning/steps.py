@@ -200,7 +200,8 @@ def order(draft: Draft) -> Draft:
         measured=measured,
         saved=saved,
     )
-    plan = replace(plan, loading_s=_loading_s(draft), smoke=draft.request.smoke)
+    others = () if draft.request.smoke else tuple(job.id for job in draft.others if not job.trial_of)
+    plan = replace(plan, loading_s=_loading_s(draft), smoke=draft.request.smoke, others=others)
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
 
 

@@ -1,6 +1,7 @@
 """Jinja's environment for the page: where its templates are, and what its filters write."""
 
 import contextlib
+import functools
 import hashlib
 import re
 import sys
@@ -10,10 +11,11 @@ from typing import Any
 import jinja2
 from jinja2.bccache import Bucket
 
-from pytest_training.records.run_record import moment
+from pytest_training.jobs.directions import direction
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import gate_row, held_gates, sentence
 from pytest_training.reporters.html.importances import importances
+from pytest_training.reporters.html.words import age, gate_words, moment, worker
 from pytest_training.reporters.studies import shown, trial_counts, verdict
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
@@ -31,6 +33,7 @@ class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
             super().dump_bytecode(bucket)
 
 
+@functools.cache
 def templates() -> jinja2.Environment:
     """Return the environment with the filters that the templates use."""
     environment = jinja2.Environment(
@@ -46,7 +49,12 @@ def templates() -> jinja2.Environment:
         "lines": clean_lines,
         "duration": duration,
         "number": number,
-        "when": lambda written: f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else "",
+        "when": moment,
+        "moment": moment,
+        "age": age,
+        "worker": worker,
+        "gate_words": gate_words,
+        "better": direction,
         "anchor": anchor,
         "gate_row": gate_row,
         "gates": held_gates,

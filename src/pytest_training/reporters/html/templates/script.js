@@ -17,7 +17,10 @@
       show(shown, rows);
     };
     const sort = (header, column) => {
-      const sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      const first = header.dataset.first ?? "ascending"; // of a metric the best comes first
+      const turned = { ascending: "descending", descending: "ascending" };
+      const order = header.getAttribute("aria-sort") === first ? turned[first] : first;
+      const sign = order === "ascending" ? 1 : -1;
       const values = rows.map((row) => value(row, column));
       const numeric = !values.some((each) => Number.isNaN(Number(each)));
       const keyed = rows.map((row, index) => [values[index], numeric ? Number(values[index]) : values[index], row]);
@@ -27,7 +30,7 @@
       });
       rows = keyed.map(([, , row]) => row);
       for (const each of headers) each.removeAttribute("aria-sort");
-      header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+      header.setAttribute("aria-sort", order);
       update();
     };
     headers.forEach((header, column) => {
