@@ -25,6 +25,7 @@ from pytest_training.text import shorten
 from pytest_training.units import MEBIBYTE
 
 ANSWER_S = 4  # in which a server must answer; MLFLOW_HTTP_REQUEST_TIMEOUT is another limit
+REACH_S = 3.0  # in which it must answer at all
 LOADING_S = 120.0  # to import MLflow, and to make a new database
 BYTES_PER_S = MEBIBYTE  # of an upload at worst
 LONGEST_TEXT, LONGEST_KEY = 5000, 250  # characters; MLflow refuses more
@@ -66,8 +67,8 @@ class Reporter:
 
     def run_start(self) -> None:
         """Reach the server, and find or make the experiment, which has the name of the project's folder."""
-        self._allow(0)
-        reach(self.uri, self.answer_s)
+        self.say(REACH_S + 1)
+        reach(self.uri)
         self.say(LOADING_S)
         from mlflow import MlflowClient  # noqa: PLC0415  (takes seconds)
 
@@ -161,7 +162,7 @@ class Reporter:
         self.say(seconds + 1.0)
 
 
-def reach(uri: str, answer_s: float) -> None:
+def reach(uri: str) -> None:
     """Raise ConnectionError unless a server answers there: a look takes no import of MLflow."""
     parts = urlsplit(uri)
     if parts.scheme not in {"http", "https"}:
@@ -171,7 +172,7 @@ def reach(uri: str, answer_s: float) -> None:
     place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     try:
         # Nothing is sent and nothing is read: who answers there is MLflow's to verify.
-        status = requests.get(place, timeout=answer_s, verify=False, stream=True).status_code  # noqa: S501  (as above)
+        status = requests.get(place, timeout=REACH_S, verify=False, stream=True).status_code  # noqa: S501  (as above)
     except requests.RequestException as error:
         raise ConnectionError(f"{place} does not answer ({type(error).__name__})") from None
     if status >= SERVER_ERROR:
