@@ -28,7 +28,8 @@ from pytest_training.wording import listing, one_of
 
 EVENTS = ("end", "failure", "regression", "stall")
 ANSWER_S = 10.0  # for a message; Apprise itself waits 4 s for a connection and 4 s for an answer
-MOST_FAILURES, MOST_LINES, LONGEST_TITLE, LONGEST_LINE = 3, 12, 120, 200
+MOST_MESSAGES = 5  # before the end
+MOST_LINES, LONGEST_TITLE, LONGEST_LINE = 12, 120, 200
 STALLS_EVERY_S = 30.0
 UNKNOWN = (
     "import json, sys, apprise; urls = json.load(sys.stdin); "
@@ -67,7 +68,7 @@ class Reporter:
         self.events, self.urls = values[0].split(), values[1:]
         self.run, self.say = run, say
         self.running: dict[str, WatchedJob] = {}
-        self.begun, self.ended, self.failures = 0, 0, 0
+        self.has_begun, self.ended = False, set[str]()
         self.left: dict[str, list[str]] = {}  # of each message the URLs that have not taken it
 
     def run_start(self) -> None:
@@ -77,23 +78,23 @@ class Reporter:
 
     def job_start(self, job: Job, _: str) -> None:
         """Note that a run trains, and watch the job."""
-        self.begun += 1
+        self.has_begun = True
         self.running[job.id] = WatchedJob(job, None, stillness=Stillness(after_s=self.run.settings.stalled_s))
 
     def job_end(self, outcome: Outcome) -> None:
         """Send a job's failure at once; the trials of a study are its own matter, and the end has a message too."""
-        if self.running.pop(outcome.job_id, None) or outcome.job_id not in self.left:
-            self.ended += 1
-        is_last = "end" in self.events and self.ended >= len(self.run.plan.jobs)
+        self.running.pop(outcome.job_id, None)
+        self.ended.add(outcome.job_id)
+        is_last = "end" in self.events and len(self.ended) == len(self.run.plan.jobs)
         is_news = outcome.status == Status.FAILED and not (outcome.optional or outcome.trial_of or is_last)
-        if outcome.job_id in self.left or (is_news and "failure" in self.events and self.failures < MOST_FAILURES):
-            self.failures += outcome.job_id not in self.left
-            self._send(outcome.job_id, *failure_message(self.run, outcome, self.ended))
+        is_tried = outcome.job_id in self.left  # before, when the service was away
+        if is_tried or (is_news and "failure" in self.events and len(self.left) < MOST_MESSAGES):
+            self._send(outcome.job_id, *failure_message(self.run, outcome, len(self.ended)))
 
     def run_end(self, run: TrainingRun) -> None:
         """Send what the run came to, also if it was killed."""
         self.running.clear()
-        if run.record is None and not self.begun:
+        if run.record is None and not self.has_begun:
             return
         self.say(ANSWER_S)  # to compare predictions
         worse = "regression" in self.events and any(changed(run, "worse"))
@@ -118,15 +119,25 @@ class Reporter:
 
     def _watch(self) -> None:
         """Send once for each job that it is stalled."""
-        while True:
-            time.sleep(min(STALLS_EVERY_S, self.run.settings.stalled_s / 4))
-            for job_id, each in list(self.running.items()):
-                each.is_elsewhere = self.run.folder.job(job_id).attempt(max(each.attempt, 1)).usage.exists()
-                each.poll(self.run.folder)
-                still_s = each.usage.still_s if each.usage else each.stillness.still_s
-                if still_s and self.left.get(f"stall {job_id}", self.urls):
-                    with suppress(ConnectionError):  # tried again next time; the end has a warning
-                        self._send(f"stall {job_id}", f"{job_id} is stalled", f"{stalled(still_s)}\n{place(self.run)}")
+        try:
+            while True:
+                time.sleep(min(STALLS_EVERY_S, self.run.settings.stalled_s / 4))
+                for each in list(self.running.values()):
+                    self._look_at(each)
+        except Exception as error:  # noqa: BLE001  (the other messages go on)
+            self.say(f"stalled jobs are no longer watched: {type(error).__name__}: {error}")
+
+    def _look_at(self, watched: WatchedJob) -> None:
+        folder, name = self.run.folder, watched.job.id
+        watched.is_elsewhere = folder.job(name).attempt(max(watched.attempt, 1)).usage.exists()
+        watched.poll(folder)
+        still_s = watched.usage.still_s if watched.usage else watched.stillness.still_s
+        is_due = self.left.get(f"stalled {name}", self.urls) and len(self.left) < MOST_MESSAGES
+        if still_s and is_due:
+            with suppress(ConnectionError):  # the next look tries again; at the end there is a warning
+                self._send(
+                    f"stalled {name}", f"{one_line(name, 40)} is stalled", f"{stalled(still_s)}\n{place(self.run)}"
+                )
 
 
 def failure_message(run: TrainingRun, outcome: Outcome, ended: int) -> tuple[str, str]:
