@@ -31,7 +31,7 @@ ANSWER_S = 10.0  # for a message; Apprise itself waits 4 s for a connection and 
 MOST_MESSAGES = 5  # before the end
 MOST_LINES, LONGEST_TITLE, LONGEST_LINE = 12, 120, 200
 STALLS_EVERY_S = 30.0
-UNKNOWN = (
+PROGRAM = (
     "import json, sys, apprise; urls = json.load(sys.stdin); "
     "print(json.dumps([i for i, url in enumerate(urls) if apprise.Apprise.instantiate(url) is None]))"
 )
@@ -47,7 +47,7 @@ def check(config: pytest.Config, values: list[str], where: str) -> list[str]:
         if event not in EVENTS:
             problem = f"training_notify_events: expected events, found {event!r}: {one_of(event, EVENTS)}"
             raise pytest.UsageError(problem)
-    words = (sys.executable, "-P", "-c", UNKNOWN)
+    words = (sys.executable, "-P", "-c", PROGRAM)
     answer = subprocess.run(words, input=json.dumps(urls), capture_output=True, encoding="utf-8", check=False)
     for number in json.loads(answer.stdout or "[]"):
         problem = f"{where}: expected a URL of Apprise like ntfy://TOPIC, found {shown(urls[number])}"
@@ -125,7 +125,8 @@ class Reporter:
                 for each in list(self.running.values()):
                     self._look_at(each)
         except Exception as error:  # noqa: BLE001  (the other messages go on)
-            self.say(f"stalled jobs are no longer watched: {type(error).__name__}: {error}")
+            problem = f"stalled jobs are no longer watched: {type(error).__name__}: {error}"
+            self.say(problem)
 
     def _look_at(self, watched: WatchedJob) -> None:
         folder, name = self.run.folder, watched.job.id
