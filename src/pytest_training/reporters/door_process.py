@@ -1,6 +1,6 @@
 """The process of a door: gives its reporter each event, and tries again what a service has refused.
 
-A reporter of a door gets the values of its setting and the run as its folder has it. Its methods may block and raise.
+A reporter of a door gets the run as its folder has it. Its methods may block and raise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.model import Job
+from pytest_training.jobs.model import Job, RunSettings
 from pytest_training.records.recorded_run import TrainingRun, read_run
 
 AGAIN_S = 30.0  # between two tries while the run goes on
@@ -28,8 +28,9 @@ NICENESS = 10  # jobs come first
 
 
 class DoorReporter(Protocol):
-    """What `Reporter(values, run, say)` of a door's module has; a further method gets what `Door.send` was called with.
+    """What `Reporter(words, run, say)` of a door's module has; a further method gets what `Door.send` was called with.
 
+    `words` are what the module's `check(config, values, where)` returned, or it raises UsageError.
     `say(seconds)`: so long the next step may take when the run has ended. `say(sentence)`: something was not sent.
     """
 
@@ -87,11 +88,11 @@ def main() -> None:
 
 
 def _serve(events: Events, say: Callable[[float | str], None]) -> None:
-    module, reports, run_id, values = events.first
-    folder = RunFolder(Path(reports), run_id)
-    run = read_run(folder)
+    module, reports, run_id, settings, words = events.first
+    folder, settings = RunFolder(Path(reports), run_id), msgspec.convert(settings, RunSettings)
+    run = read_run(folder, settings)
     jobs = {planned.job.id: planned.job for planned in run.plan.jobs}
-    reporter = import_module(module).Reporter(values, run, say)
+    reporter = import_module(module).Reporter(words, run, say)
     is_over = False
     while not is_over:
         event, *words = events.queue.get()
@@ -101,7 +102,7 @@ def _serve(events: Events, say: Callable[[float | str], None]) -> None:
         elif event == "job_end":
             words = [read_outcome(folder, words[0])]
         elif is_over:
-            words = [read_run(folder)]
+            words = [read_run(folder, settings)]
         if None not in words:
             events.deliver(lambda: getattr(reporter, event)(*words))  # noqa: B023  (called before the next event)
 
