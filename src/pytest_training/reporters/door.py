@@ -32,7 +32,7 @@ class Door:
     def __init__(self, config: pytest.Config, setting: str, module: str) -> None:
         self.config, self.setting, self.module = config, setting, module
         self.values = [os.path.expandvars(value) for value in secret_values(config, setting)]  # of `$TOKEN` its value
-        self.values = import_module(module).check(config, self.values, source_of(config, setting))
+        self.words: list[str] = import_module(module).check(config, self.values, source_of(config, setting))
         self.process: subprocess.Popen[bytes] | None = None
         self.listener = threading.Thread(target=self._listen, name=f"training-{setting}", daemon=True)
         self.unsent = b""
@@ -51,7 +51,7 @@ class Door:
         os.set_blocking(self.process.stdin.fileno(), False)  # type: ignore[union-attr]  # it is a pipe
         self.listener.start()
         # On a command line or in the environment, other users' programs could read the values.
-        self.send(self.module, str(run.folder.reports), run.folder.run_id, run.settings, self.values)
+        self.send(self.module, str(run.folder.reports), run.folder.run_id, run.settings, self.words)
         self.send("run_start")
 
     def pytest_training_job_start(self, job: Job) -> None:

@@ -1,11 +1,10 @@
 """The process of a door: gives its reporter each event, and tries again what a service has refused.
 
-A reporter of a door gets the values of its setting and the run as its folder has it. Its methods may block and raise.
+A reporter of a door gets the run as its folder has it. Its methods may block and raise.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
@@ -29,8 +28,9 @@ NICENESS = 10  # jobs come first
 
 
 class DoorReporter(Protocol):
-    """What `Reporter(values, run, say)` of a door's module has; a further method gets what `Door.send` was called with.
+    """What `Reporter(words, run, say)` of a door's module has; a further method gets what `Door.send` was called with.
 
+    `words` are what the module's `check(config, values, where)` returned, or it raises UsageError.
     `say(seconds)`: so long the next step may take when the run has ended. `say(sentence)`: something was not sent.
     """
 
@@ -78,8 +78,7 @@ def main() -> None:
     os.nice(NICENESS)
 
     def say(sign: float | str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the owner was killed
-            signs.write(msgspec.json.encode(sign) + b"\n")
+        signs.write(msgspec.json.encode(sign) + b"\n")
 
     try:
         _serve(Events(), say)
@@ -89,11 +88,11 @@ def main() -> None:
 
 
 def _serve(events: Events, say: Callable[[float | str], None]) -> None:
-    module, reports, run_id, settings, values = events.first
+    module, reports, run_id, settings, words = events.first
     folder, settings = RunFolder(Path(reports), run_id), msgspec.convert(settings, RunSettings)
     run = read_run(folder, settings)
     jobs = {planned.job.id: planned.job for planned in run.plan.jobs}
-    reporter = import_module(module).Reporter(values, run, say)
+    reporter = import_module(module).Reporter(words, run, say)
     is_over = False
     while not is_over:
         event, *words = events.queue.get()

@@ -46,20 +46,20 @@ class Point(NamedTuple):
 
 
 def check(_config: pytest.Config, values: list[str], where: str) -> list[str]:
-    """Return the values; raise UsageError for another one than `mlflow:URI`, and without MLflow."""
+    """Return the URI; raise UsageError for another value than `mlflow:URI`, and without MLflow."""
     tool, _, uri = values[0].partition(":")
     if tool != "mlflow" or not uri:
         raise pytest.UsageError(f"{where}: expected mlflow:URI, like mlflow:http://127.0.0.1:5000, found {tool}:…")
     if find_spec("mlflow") is None:
         raise pytest.UsageError(f"{where}: MLflow is not installed: pip install 'pytest-training[tracking]'")
-    return values
+    return [uri]
 
 
 class Reporter:
     """The runs of MLflow that belong to one run of pytest-training."""
 
-    def __init__(self, values: list[str], run: TrainingRun, say: Callable[[float | str], None]) -> None:
-        self.uri, self.run, self.say = values[0].partition(":")[2], run, say
+    def __init__(self, words: list[str], run: TrainingRun, say: Callable[[float | str], None]) -> None:
+        self.uri, self.run, self.say = words[0], run, say
         self.jobs = {planned.job.id: planned.job for planned in run.plan.jobs}
         self.begun: dict[str, str] = {}  # MLflow's id of each job's run
         self.ended: set[str] = set()
