@@ -85,6 +85,7 @@ def holding(project: Project, secret: str) -> list[Path]:
     return [path for path in paths if secret.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_run_says_what_failed_what_passed_and_what_got_worse(project: Project, inbox: Inbox) -> None:
     gate = 'GATES = {"auc": ">= 0.5"}'
     project.job("als", 'return {"auc": 0.8}', top=gate)
@@ -204,9 +205,12 @@ def test_one_service_that_is_away_keeps_no_message_from_another(project: Project
         ),
     ],
 )
-def test_a_mistake_is_said_before_anything_trains(project: Project, arguments: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_said_before_anything_trains(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], message: str
+) -> None:
+    project = Project(pytester.path, pytester)
     project.jobs("als")
-    ended = project.run("-n0", *arguments)
+    ended = project.here("-n0", *arguments)
     assert ended.ret == 4
     assert message in text(ended)
     assert TOKEN not in text(ended)
