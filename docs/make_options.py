@@ -25,7 +25,7 @@ GROUPS = {
     "Limits": (*LIMITS, "grace", "stalled"),
     "Checks and comparisons": ("audit", "twice", "compare", "max-regression"),
     "Where and how jobs run": ("start", "in-process", "cluster", "cluster-wait", "cluster-silence"),
-    "What a run shows and writes": ("progress", "heartbeat", "reports", "plan"),
+    "What a run shows and writes": ("progress", "heartbeat", "reports", "plan", "tracking"),
 }
 """The names of options and settings; those that no group has stand at the end."""
 KEYS = {"epochs": "parameters", "folds": "parameters", "set": "parameters", "seed": ""}
