@@ -33,7 +33,7 @@ class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
             super().dump_bytecode(bucket)
 
 
-@functools.cache
+@functools.cache  # a run in progress is written again and again
 def templates() -> jinja2.Environment:
     """Return the environment with the filters that the templates use."""
     environment = jinja2.Environment(

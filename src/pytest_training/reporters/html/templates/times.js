@@ -13,6 +13,7 @@
     const clock = time.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
     const past = days(time);
     if (past === 0) return `${clock} today`;
+    if (past === -1) return `${clock} tomorrow`;
     if (past === 1) return `${clock} yesterday`;
     return `${clock}, ${time.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })}`;
   };
