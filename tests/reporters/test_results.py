@@ -128,7 +128,7 @@ def test_a_run_of_one_job_shows_the_latest_state_of_the_others(project: Project)
     assert project.run("-k", "weak").ret == 0
     way = f'href="runs/{runs(project)[-1]}/../{first}/index.html#job-strong"'
     assert page(project).count(way) >= 2  # in the plot and in the list
-    assert "strong not in this run:" in part(project, "listed")
+    assert "strong not in this run:" in part(project, "list")
     assert "1 of 1 job passed" in page(project)
 
 
