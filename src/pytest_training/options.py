@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -93,8 +94,24 @@ OPTIONS = (
     ),
     Option("cluster-wait", "how long to wait for the first node of a cluster", setting="10m"),
     Option("cluster-silence", "time without a sign of life after which a node of a cluster is given up", setting="30s"),
+    Option("tracking", "also log jobs to a tracking server: mlflow:URI", {"metavar": "WHERE"}, ""),
+    Option(
+        "notify",
+        "send messages about a run to a URL of Apprise, like ntfy://TOPIC or $VARIABLE",
+        {"metavar": "URL", **SEVERAL},
+        [],
+        "linelist",
+    ),
+    Option(
+        "notify-events", "events that send a message", setting=["end", "failure", "regression", "stall"], type="args"
+    ),
     Option("start", "how a job starts: auto, fork (job server) or subprocess (a fresh interpreter)", setting="auto"),
 )
+DOORS = {"tracking": "mlflow", "notify": "notify"}
+"""By setting the module of `reporters` that serves it, loaded only if it has a value.
+
+Their values may hold a password or a token: no report shows them.
+"""
 EVERYDAY: dict[str, dict[str, str]] = {
     "--epochs": {"metavar": "N", "help": "epochs of every job that has them"},
     "--folds": {"metavar": "N", "help": "folds of every job that has them"},
@@ -216,6 +233,26 @@ def source_of(config: pytest.Config, name: str) -> str:
     setting = f"training_{name.replace('-', '_')}"
     overrides = [each.partition("=")[0] for each in config.getoption("override_ini", default=None) or ()]
     return f"-o {setting}" if setting in overrides else f"{setting} in {config.inipath or 'the settings'}"
+
+
+def secret_values(config: pytest.Config, name: str) -> list[str]:
+    """Return the values of a setting in `DOORS`; none if it is off."""
+    typed, setting = config.getoption(f"--training-{name}", default=None), config.getini(f"training_{name}")
+    values = setting if typed is None else typed
+    return list(filter(None, [values] if isinstance(values, str) else values))
+
+
+def recorded_arguments(config: pytest.Config) -> tuple[str, ...]:
+    """Return the command line as files may show it."""
+    secret = [value for name in DOORS for value in secret_values(config, name)]
+    return tuple(masked(str(word), secret) for word in config.invocation_params.args)
+
+
+def masked(text: str, secret: Iterable[str]) -> str:
+    """Return the text with `***` for secret values, and for user and password in any URL."""
+    for value in secret:
+        text = text.replace(value, "***")
+    return re.sub(r"(?<=://)[^/\s@]+(?=@)", "***", text)
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:
