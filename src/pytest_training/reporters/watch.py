@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from statistics import fmean
 
+import pytest
 from msgspec import Struct, field
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Loading, Usage
+from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
@@ -21,8 +23,10 @@ from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.tree import Stillness, stalled
 from pytest_training.machine import other_host
+from pytest_training.options import REGISTRY
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
+from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.registry import Registry
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
@@ -237,3 +241,18 @@ class Watch(Struct):
         for expected_s in waiting:
             heapq.heappush(ends, heapq.heappop(ends) + (typical if expected_s is None else expected_s))
         return max(ends, default=0.0)
+
+
+def watch_of(config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Watch:
+    """Return a watch over a run that begins; `outcomes` are those of the jobs that have ended, by id."""
+    registry, backend = config.stash[REGISTRY], run.settings.backend
+    return Watch(
+        run.folder,
+        {each.job.id: each for each in run.plan.jobs},
+        run.plan.workers,
+        sees_starts=backend in BACKENDS,  # one from outside may copy the files at the end
+        is_elsewhere=registry.backends[backend].is_elsewhere,
+        outcomes=outcomes,
+        stalled_s=run.settings.stalled_s,
+        registry=registry,
+    )
