@@ -48,12 +48,16 @@ class Progress:
         self.next_beats: dict[str, float] = {}
         self.loading_said: set[str] = set()
 
-    def start_job(self, job: Job) -> None:
-        """Watch a job, and say so if nothing is redrawn."""
-        self.watch.start(job)
+    def begin(self) -> None:
+        """Start showing."""
         if self.thread is None:
             self.thread = threading.Thread(target=self._show, name="training-progress", daemon=True)
             self.thread.start()
+
+    def start_job(self, job: Job) -> None:
+        """Watch a job, and say so if nothing is redrawn."""
+        self.watch.start(job)
+        self.begin()
         if not self.is_live and self.verbosity == 0:
             expected = self.watch.running[job.id].expected_s
             width = min(max(map(len, self.watch.planned)), 40)
@@ -81,7 +85,9 @@ class Progress:
     def _redraw(self, running: list[WatchedJob]) -> None:
         width, height = self.screen.size()
         size, now = (max(width - 1, 20), height), datetime.now().astimezone()
-        lines = region(running, self.watch.counts(), self.watch.remaining_s(), size=size, now=now)
+        starting = "workers start" if self.watch.workers > 1 else "the first job starts"
+        ahead = self.watch.remaining_s() if self.watch.begun else loading_in_words(self.watch.loading) or starting
+        lines = region(running, self.watch.counts(), ahead, size=size, now=now)
         self.screen.show([drawn(line, colours=bool(self.terminal.hasmarkup)) for line in lines])
 
     def _beat(self, running: list[WatchedJob]) -> None:
@@ -126,6 +132,8 @@ class Reporter:
         is_pytests = isinstance(self.terminal, pytest.TerminalReporter)  # another's has methods of its own
         if self.mode != "off" and is_pytests and run.settings.backend != "in-process":  # else it is the debugger's
             self.progress = Progress(self.config, run, self.outcomes, self.mode)
+            if self.progress.is_live:
+                self.progress.begin()
 
     def pytest_training_job_start(self, job: Job) -> None:
         """Show that the job started."""
