@@ -35,7 +35,6 @@ OPENING = re.compile(r"^(Of (?!course)|Such |To what |With what |Than )")
 """The subject comes first."""
 OPEN = {
     "CONTRIBUTING.md",
-    "README.md",
     "benchmarks/README.md",
     "docs/RUN_ALL_GUIDE.md",
     "docs/SECURITY.md",
