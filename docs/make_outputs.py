@@ -23,11 +23,12 @@ PAGES = {"README.md": ("Your own folder", "A job"), "docs/tutorial.md": ()}
 BLOCK = re.compile(r"(?<=\n)```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
 FILE = re.compile(r"# (?P<name>\S+\.\w+).*\n")
 MACHINE = re.compile(
-    r"=+ test session starts|collected \d|platform |rootdir:|configfile:|plugins:|bringing up|created:|started "
+    r"=+ test session starts|collected \d|platform |rootdir:|configfile:|plugins:|bringing up|created:|started |jobs waited "
     r"|\d+ workers? \[|-+ generated xml file"
 )
 """Beginnings of lines that say nothing of the training; a terminal has the live view in the place of `started`."""
 VARYING = (
+    (r", waited [\d.]+ s\b", ""),
     (r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}", "RUN"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE"),
     (r"\b\d\d:\d\d\b", "TIME"),

@@ -48,7 +48,12 @@ def _schema(kind: type, about: str) -> dict[str, Any]:
     return {**head, **schema}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the files."""
     FOLDER.mkdir(exist_ok=True)
     for name, schema in schemas().items():
         (FOLDER / name).write_text(text(schema), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -81,9 +81,9 @@ SHORTEST = 8
 FILLED = "…"
 
 
-def messages() -> dict[str, str]:
-    """Return each template with the place of its source."""
-    found: dict[str, str] = {}
+def messages() -> dict[str, list[str]]:
+    """Return each template with the places of its sources."""
+    found: dict[str, list[str]] = {}
     for path in sorted(SOURCE.rglob("*.py")):
         if path.relative_to(SOURCE).as_posix() in VIEWS:
             continue
@@ -92,7 +92,7 @@ def messages() -> dict[str, str]:
             shown = template.strip()
             is_comment = shown.startswith("# ")  # of the catalogue that `pytest-training init` writes
             if sum(map(str.isalpha, shown)) >= SHORTEST and " " in shown and not is_comment:
-                found.setdefault(" ".join(template.split()), f"{path.relative_to(SOURCE)}:{line}")
+                found.setdefault(" ".join(template.split()), []).append(f"{path.relative_to(SOURCE)}:{line}")
     return found
 
 

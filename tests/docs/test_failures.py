@@ -1,45 +1,53 @@
-"""docs/failures.md explains each message that the plugin can give, and no other."""
+"""Each message of the plugin has its meaning in the messages.toml beside the code, and docs/failures.md shows them."""
 
 from __future__ import annotations
 
-import re
+import json
+import sys
 from pathlib import Path
 
-from .messages import FILLED, messages
+from .messages import FILLED, SOURCE, messages
 
-PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
-TABLES = "\n## A job fails"
-"""Before it stand tables about worlds, not messages."""
-
-
-def explained() -> set[str]:
-    """Return the messages in the first cells of tables."""
-    lines = PAGE.read_text(encoding="utf-8").partition(TABLES)[2].splitlines()
-    return {bare(line.removeprefix("| ").partition(" | ")[0]) for line in lines if line.startswith("| `")}
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+import make_failures
 
 
-def listed() -> set[str]:
-    """Return the messages in plain paragraphs."""
-    lines = PAGE.read_text(encoding="utf-8").partition(TABLES)[2].splitlines()
-    text = " ".join(line for line in lines if not line.startswith("|"))
-    return set(re.findall(r"`([^`]+)`", text))
+def explained() -> set[tuple[str, str]]:
+    """Return the file and the message of each entry."""
+    files = SOURCE.rglob("messages.toml")
+    return {(_shown(file), message) for file in files for _, message, _ in make_failures.entries(file)}
 
 
-def bare(message: str) -> str:
-    return message.strip("` ")
+def given() -> dict[str, set[tuple[str, str]]]:
+    """Return each message with the entries that may explain it: one in the folder of a module that gives it."""
+    return {
+        message: {(_shown(SOURCE / place).rpartition("/")[0] + "/messages.toml", message) for place in places}
+        for message, places in messages().items()
+    }
+
+
+def _shown(path: Path) -> str:
+    return f"src/pytest_training/{path.relative_to(SOURCE).as_posix()}"
 
 
 def test_every_message_is_explained() -> None:
-    known = explained() | listed()
-    missing = {text: place for text, place in messages().items() if bare(text) not in known}
-    assert not missing, "add to docs/failures.md:\n" + "\n".join(
-        f"| `{text}` | ({missing[text]}) | |" for text in missing
+    known = explained()
+    missing = [entries for entries in given().values() if not entries & known]
+    assert not missing, "add, and run python docs/make_failures.py:\n" + "\n".join(
+        f'{file}:\n[GROUP.{json.dumps(message, ensure_ascii=False)}]\nmeans = ""\ndo = ""\n'
+        for entries in missing
+        for file, message in sorted(entries)
     )
 
 
 def test_every_explanation_is_of_a_message() -> None:
-    stale = explained() - {bare(message) for message in messages()}
-    assert not stale, "no such message any more, remove from docs/failures.md:\n" + "\n".join(sorted(stale))
+    stale = explained() - {entry for entries in given().values() for entry in entries}
+    assert not stale, "no module beside the file gives this message:\n" + "\n".join(map(str, sorted(stale)))
+
+
+def test_the_page_shows_what_the_files_say() -> None:
+    written = make_failures.PAGE.read_text(encoding="utf-8")
+    assert written == make_failures.page(written), "run: python docs/make_failures.py"
 
 
 def test_the_collection_finds_messages_of_every_kind() -> None:

@@ -55,7 +55,7 @@ def test_every_folder_of_the_source_and_of_the_tests_is_in_its_table() -> None:
 
 
 def test_the_drawing_of_the_house_has_every_folder() -> None:
-    page = (TOP / "docs/how-it-works.md").read_text(encoding="utf-8")
+    page = (TOP / "docs/architecture.md").read_text(encoding="utf-8")
     drawing = page.partition("```")[2].partition("```")[0]
     folders = {path.parent.name for path in (TOP / "src/pytest_training").glob("*/__init__.py")} - {"shipped"}
     assert {folder for folder in folders if not re.search(rf"\b{folder}\b", drawing[:2000])} == set()

@@ -10,15 +10,15 @@ import jinja2
 import pytest
 from made_runs import make_run, publish
 
-from pytest_training.reporters.html import page
+from pytest_training.reporters.html import environment
 
 
 @pytest.fixture
 def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a copy of the templates, which nobody has compiled."""
     folder = tmp_path / "templates"
-    shutil.copytree(page.TEMPLATES, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(page, "TEMPLATES", folder)
+    shutil.copytree(environment.TEMPLATES, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(environment, "TEMPLATES", folder)
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     return folder
 
