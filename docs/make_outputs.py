@@ -23,8 +23,8 @@ PAGES = {"README.md": ("Your own folder", "A job"), "docs/tutorial.md": ()}
 BLOCK = re.compile(r"(?<=\n)```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
 FILE = re.compile(r"# (?P<name>\S+\.\w+).*\n")
 MACHINE = re.compile(
-    r"=+ test session starts|collected \d|platform |rootdir:|configfile:|plugins:|bringing up|created:|started |jobs waited "
-    r"|\d+ workers? \[|-+ generated xml file"
+    r"=+ test session starts|collected \d|platform |rootdir:|configfile:|plugins:|bringing up|created:|started "
+    r"|jobs waited |\d+ workers? \[|-+ generated xml file"
 )
 """Beginnings of lines that say nothing of the training; a terminal has the live view in the place of `started`."""
 VARYING = (
