@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
+from pytest_training.commands.status import RunStatus
+from pytest_training.commands.studies import TableAnswer
 from pytest_training.evaluation.description import Description
 from pytest_training.evaluation.result import Evaluation
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.jobs.model import Plan
 from pytest_training.records.audit import Audit
 from pytest_training.records.durations import Durations
+from pytest_training.records.history import Recorded
 from pytest_training.reporters.json_report import JobMetadata, TrainingBlock
 
 FOLDER = Path(__file__).parent / "schemas"
-SCHEMAS: dict[str, tuple[type, str]] = {
+SCHEMAS: dict[str, tuple[Any, str]] = {
     "training.json": (TrainingBlock, "The `training` block of report.json."),
     "job.json": (JobMetadata, "`tests[].metadata` of report.json: one job."),
     "plan.json": (Plan, "plan.json of a run's folder, and what --training-plan writes."),
@@ -25,8 +28,14 @@ SCHEMAS: dict[str, tuple[type, str]] = {
     "audit.json": (Audit, "audit.json: what --training-audit has found."),
     "result.json": (Result, "result.json of an attempt: what the job's process left."),
     "evaluation.json": (Evaluation, "evaluation.json of an attempt: what one call of run.predictions has shown."),
+    "status.json": (RunStatus, "What `pytest-training status --json` prints."),
+    "history.json": (list[Recorded], "What `pytest-training history --json` prints: the oldest of each job first."),
+    "table.json": (TableAnswer, "What `pytest-training table STUDY --json` prints."),
     "description.json": (Description, "description.json of an attempt: what the job has stated by run.describe."),
 }
+
+WHOLE = (JobMetadata, TrainingBlock, RunStatus, list[Recorded], TableAnswer)
+"""They are written with every field, with its default too."""
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -39,11 +48,12 @@ def text(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
-def _schema(kind: type, about: str) -> dict[str, Any]:
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": kind.__name__, "description": about}
+def _schema(kind: Any, about: str) -> dict[str, Any]:
+    (named,) = get_args(kind) or (kind,)  # of a list its items
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": named.__name__, "description": about}
     schema = msgspec.json.schema(kind)
-    if kind in {JobMetadata, TrainingBlock}:  # the report has every field, with its default too
-        fields = schema["$defs"][kind.__name__]
+    if kind in WHOLE:
+        fields = schema["$defs"][named.__name__]
         fields["required"] = list(fields["properties"])
     return {**head, **schema}
 

@@ -80,6 +80,8 @@ def test_the_console_script_is_the_module(project: Project) -> None:
         ("logs", "{job_id}"),
         ("report",),
         ("runs",),
+        ("status",),
+        ("guide",),
     ],
 )
 def test_a_verb_imports_nothing_slow(project: Project, words: tuple[str, ...]) -> None:

@@ -21,6 +21,8 @@ from pytest_training.wording import one_of
 PROGRAM = "pytest-training"
 VERBS = {
     "init": "write test_training_jobs.py, settings and a commented jobs.yaml for the scripts below this folder",
+    "status": "print how far the run in progress is, or what the last run came to",
+    "guide": "print one page of commands and files, for a program that drives pytest-training",
     "logs": "follow the log of a job of the run in progress, or print that of the last run",
     "history": "print the last runs of a job, or of all jobs",
     "report": "write the page and the summary of an earlier run, also of one that was killed",
@@ -33,6 +35,7 @@ VERBS = {
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
 PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
+PLACES |= {"status": "status", "guide": "guide"}
 PLACES |= dict.fromkeys(("runs", "diff", "best", "prune"), "runs")
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
 JOB = {"metavar": "JOB", "help": "the job's id"}
@@ -45,6 +48,11 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "--include": {"action": "append", "metavar": "PATTERN", "help": "files that are jobs (default: auto)"},
         "--exclude": {"action": "append", "metavar": "REGEX", "help": "files that are no jobs, by their path"},
     },
+    "status": {
+        "run": RUN | {"help": "id of a run, or its beginning (default: the run in progress, else the last)"},
+        "--json": JSON,
+    },
+    "guide": {},
     "logs": {"job": JOB},
     "history": {"job": JOB | {"nargs": "?", "help": "the job's id (default: all jobs)"}, "--json": JSON},
     "report": {

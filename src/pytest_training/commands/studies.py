@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import asdict, replace
+import msgspec
+from msgspec.structs import asdict, fields, replace
 
 from pytest_training.commands.answers import remark, say
 from pytest_training.commands.comparing import predictions_of
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 
 MOST_ROWS, MOST_PAIRED = 50, 200  # on a terminal; compared with the best by their predictions, 40 ms each
 UNBOUNDED = 100_000  # columns, where no terminal reads the answer
+TableAnswer = msgspec.defstruct(
+    "TableAnswer",
+    [("run_id", str), *((each.name, str | None if each.name == "best" else each.type) for each in fields(StudyTable))],
+    namespace={"__doc__": "The answer of `pytest-training table STUDY --json`: the study with its trials."},
+    frozen=True,
+    kw_only=True,
+)
 
 
 def table(arguments: argparse.Namespace, project: Project) -> None:
@@ -39,7 +47,7 @@ def table(arguments: argparse.Namespace, project: Project) -> None:
     most = MOST_ROWS if sys.stdout.isatty() and not (arguments.csv or arguments.json) else len(study.rows)
     study = _paired(study, run, min(most, MOST_PAIRED))
     if arguments.csv or arguments.json:
-        answer = {"run_id": run.folder.run_id, **asdict(study), "best": study.best and study.best.id}
+        answer = TableAnswer(run_id=run.folder.run_id, **asdict(study) | {"best": study.best and study.best.id})
         say(csv_text(study).rstrip("\n") if arguments.csv else encode(answer, indent=2).decode())
         return
     say(f"{study.id} in run {run.folder.run_id}: {trial_counts(study)}")

@@ -88,12 +88,17 @@ class WatchedJob(Struct):
             return self.elapsed_s * (1 - share) / share
         return None if self.expected_s is None else max(self.expected_s - self.trained_s, 0.0)
 
+    @property
+    def logged(self) -> dict[str, float | bool | str | None]:
+        """The newest logged numbers."""
+        return {**(self.followed.values if self.followed else {}), **(self.tail.values if self.tail else {})}
+
     def values(self) -> str:
         """Return the newest logged numbers, `epoch 12 · loss 0.412`, or what it waits for, or that it is stalled."""
         still_s = self.usage.still_s if self.usage else self.stillness.still_s
         if state := self.silence or (self.waits_for if self.is_waiting else stalled(still_s)):
             return state
-        logged = {**(self.followed.values if self.followed else {}), **(self.tail.values if self.tail else {})}
+        logged = self.logged
         ordered = [(name, logged[name]) for name in dict.fromkeys([*FIRST, *logged]) if name in {*logged} - HIDDEN][:8]
         words = (number(value) if isinstance(value, int | float) else one_line(str(value), 20) for _, value in ordered)
         return " · ".join(f"{one_line(name, 20)} {word}" for (name, _), word in zip(ordered, words, strict=True))

@@ -1,0 +1,151 @@
+"""`pytest-training status`: how far the run in progress is, or what the last one came to, for people and programs."""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pytest_training.commands.answers import say
+from pytest_training.execution.folder import ReportsFolder, RunFolder
+from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.unfinished import begun_attempt, final_outcome
+from pytest_training.jobs.model import SCHEMA_VERSION, PlannedJob, Value
+from pytest_training.project import Project
+from pytest_training.records.recorded_run import TrainingRun, find_run, is_going_on, read_run, running_run
+from pytest_training.records.run_record import moment
+from pytest_training.records.strict_json import encode
+from pytest_training.reporters.watch import Watch, WatchedJob
+from pytest_training.text import fit, one_line, table
+from pytest_training.units import duration, number
+
+LONGEST_DETAIL, MOST_NUMBERS = 100, 3
+OF_OUTCOME = ("status", "trial_of", "optional", "cause", "reason", "metrics", "log")
+
+
+class JobStatus(Value, frozen=True, kw_only=True):
+    """A job of a run. Paths are relative to the run folder."""
+
+    id: str
+    status: Literal["waiting", "running", "passed", "failed", "interrupted", "skipped", "not run"]
+    optional: bool = False  # True if the run passes although the job fails
+    trial_of: str | None = None  # the study that it is a trial of
+    cause: str | None = None
+    reason: str = ""  # why it did not pass, in one sentence
+    metrics: dict[str, float] = {}
+    seconds: float = 0.0  # how long it has trained
+    expected_s: float | None = None
+    remaining_s: float | None = None  # of a running job
+    progress: float | None = None  # of a running job that says it: the part that is done, 0 to 1
+    values: dict[str, Any] = {}  # the newest numbers that a running job has logged
+    memory_mb: float | None = None
+    log: str | None = None
+
+
+class RunStatus(Value, frozen=True, kw_only=True):
+    """The answer of `pytest-training status --json`."""
+
+    run_id: str
+    state: Literal["running", "finished", "killed"]  # killed: its session ended without a word
+    started: str
+    ended: str | None  # None unless it has finished
+    exit_code: int | None  # pytest's, None unless it has finished
+    remaining_s: float | None  # expected seconds to the end of a running run
+    smoke: bool
+    folder: str  # absolute path of the run folder
+    page: str | None  # absolute path of its page, if it has one
+    counts: dict[str, int]  # number of jobs by status
+    jobs: tuple[JobStatus, ...]  # in planned order
+    problems: tuple[str, ...]  # what went wrong around the jobs
+    schema_version: int = SCHEMA_VERSION
+
+
+def status(arguments: argparse.Namespace, project: Project) -> None:
+    """Print the state of the run in progress, else of the last one, or of the named one."""
+    going_on = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
+    is_usual = arguments.run == "last" and going_on
+    found = status_of(going_on if is_usual and going_on else find_run(project.reports, arguments.run))
+    if arguments.json:
+        say(encode(found, indent=2).decode())
+        return
+    for line in _lines(found):
+        say(line)
+
+
+def status_of(folder: RunFolder) -> RunStatus:
+    """Read the state of a run from its folder."""
+    goes_on, run = is_going_on(folder), read_run(folder)
+    watch = _watch(run) if goes_on else None
+    outcomes = watch.outcomes if watch else {each.job_id: each for each in run.outcomes}
+    running = watch.running if watch else {}
+    jobs = tuple(_job(each, outcomes.get(each.job.id), running.get(each.job.id), folder) for each in run.plan.jobs)
+    return RunStatus(
+        run_id=folder.run_id,
+        state="running" if goes_on else "finished" if run.record else "killed",
+        started=run.started,
+        ended=run.record.ended if run.record else None,
+        exit_code=run.record.exit_code if run.record else None,
+        remaining_s=watch.remaining_s() if watch else None,
+        smoke=run.plan.smoke,
+        folder=str(folder.path.absolute()),
+        page=str(folder.page.absolute()) if folder.page.exists() else None,
+        counts=dict(Counter(str(job.status) for job in jobs)),
+        jobs=jobs,
+        problems=tuple(run.problems),
+    )
+
+
+def _watch(run: TrainingRun) -> Watch:
+    """Return what the live view knows of a run in progress, made from the run's files."""
+    planned, outcomes = {each.job.id: each for each in run.plan.jobs}, dict[str, Outcome]()
+    watch = Watch(run.folder, planned, run.workers, outcomes=outcomes)
+    for job_id, each in planned.items():
+        if outcome := final_outcome(run.folder, job_id):
+            outcomes[job_id] = outcome
+            watch.took_s += [outcome.wall_s] if outcome.wall_s > 0 else []
+        elif attempt := begun_attempt(first := run.folder.job(job_id).attempt(1)):
+            started = moment(attempt.started)
+            since = time.monotonic() - (max(time.time() - started.timestamp(), 0.0) if started else 0.0)
+            readers, is_elsewhere = watch.registry.readers, first.usage.exists()
+            watch.running[job_id] = WatchedJob(
+                each.job, each.expected_s, since=since, readers=readers, is_elsewhere=is_elsewhere
+            )
+    watch.begun |= {*outcomes, *watch.running}
+    watch.poll()
+    return watch
+
+
+def _job(planned: PlannedJob, outcome: Outcome | None, running: WatchedJob | None, folder: RunFolder) -> JobStatus:
+    job = planned.job
+    known: dict[str, Any] = {"status": "waiting", "trial_of": job.trial_of, "optional": job.optional}
+    if outcome is not None:
+        known = {name: getattr(outcome, name) for name in OF_OUTCOME}
+        known |= {"seconds": outcome.wall_s, "memory_mb": outcome.peak_memory_mb}
+    elif running is not None:
+        log = folder.job(job.id).attempt(max(running.attempt, 1)).log
+        known |= {"status": "running", "seconds": round(running.elapsed_s, 3), "progress": running.share}
+        known |= {"remaining_s": running.remaining_s, "memory_mb": running.memory_mb, "values": running.logged}
+        known |= {"log": log.relative_to(folder.path).as_posix() if log.exists() else None}
+    return JobStatus(id=job.id, expected_s=planned.expected_s, **known)
+
+
+def _lines(found: RunStatus) -> Iterator[str]:
+    """Yield the state in words: of trials those that run."""
+    words = {"running": "in progress", "finished": "has ended", "killed": "was killed"}[found.state]
+    counts = ", ".join(f"{count} {status}" for status, count in found.counts.items())
+    left = f"; about {duration(found.remaining_s)} to go" if found.remaining_s else ""
+    yield f"run {found.run_id} {words}: {counts}{left}"
+    shown = [job for job in found.jobs if not job.trial_of or job.status == "running"]
+    yield from table(("job", "status", "seconds", ""), (_row(job) for job in shown))
+    yield from (f"warning: {one_line(problem)}" for problem in found.problems)
+    yield f"page: {found.page}" if found.page else f"folder: {found.folder}"
+
+
+def _row(job: JobStatus) -> tuple[str, str, str, str]:
+    share = f"{100 * job.progress:.0f} %" if job.progress is not None else ""
+    left = f"about {duration(job.remaining_s)} left" if job.remaining_s else ""
+    numbers = [(name, value) for name, value in (job.values or job.metrics).items() if isinstance(value, int | float)]
+    words = [f"{one_line(name, 20)} {number(value)}" for name, value in numbers[:MOST_NUMBERS]]
+    detail = job.reason or ", ".join(filter(None, [share, left, *words]))
+    took = duration(job.seconds) if job.seconds else ""
+    return one_line(job.id, 40), str(job.status), took, fit(one_line(detail), LONGEST_DETAIL)
