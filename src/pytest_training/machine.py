@@ -60,7 +60,7 @@ def visible_gpus() -> list[str]:
 
 
 def gpus_on_host() -> dict[str, str]:
-    """Return by id the GPUs that this process may use: what each is on the host, where it is told by nvidia-smi.
+    """Return the GPUs that this process may use, by id, each with its name on the host if nvidia-smi knows it.
 
     In a container or in a job of Slurm the ids of every process may begin at 0.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -43,13 +44,13 @@ OPTIONS = (
     Option("root", "folder with the training jobs (default: training)", {"metavar": "DIR"}, "training"),
     Option(
         "catalogue",
-        "catalogue of jobs (default: jobs.yaml in the root); a further one applies after the first",
+        "catalogue of jobs (default: jobs.yaml in the root); give several, and later ones override",
         {"metavar": "FILE", **SEVERAL},
         "",
     ),
     Option("reports", "folder for reports (default: reports)", {"metavar": "DIR"}, "reports"),
     Option("seed", "seed of random, numpy and torch in every job (default: 0)", {"metavar": "N"}, "0"),
-    Option("seeds", "train jobs with N seeds from the run's on, or with some, like 0,3,7", {"metavar": "N"}),
+    Option("seeds", "train jobs with N seeds from the run's seed on, or with a list like 0,3,7", {"metavar": "N"}),
     Option("matrix", "train a job with each value of a parameter", {"metavar": "JOB.PARAMETER=V,V", **SEVERAL}),
     Option("plan", "also write the plan as JSON", {"metavar": "FILE"}),
     Option("in-process", "run jobs in the pytest process, for debugging (implied by --pdb)", SWITCH),
@@ -59,8 +60,8 @@ OPTIONS = (
         "train the jobs of a run that did not pass (default: the last), with its parameters, seed and checkpoints",
         {"metavar": "RUN", "nargs": "?", "const": "last"},
     ),
-    Option("skip-unchanged", "skip jobs with the code, parameters, data, seed and packages of their last pass", SWITCH),
-    Option("smoke", "train every job briefly, to see that it runs through: gates are not judged, no history", SWITCH),
+    Option("skip-unchanged", "skip jobs whose code, parameters, data, seed and packages passed before", SWITCH),
+    Option("smoke", "train every job briefly to see that it runs through; judge no gates, keep no history", SWITCH),
     Option("discover", "a further folder with jobs (may be repeated)", {"metavar": "DIR", **SEVERAL}),
     Option(
         "include",
@@ -69,21 +70,21 @@ OPTIONS = (
         [],
         "args",
     ),
-    Option("exclude", "files that are no jobs, by their path", {"metavar": "REGEX", **SEVERAL}, [], "args"),
-    Option("compare", "compare with the last run (last), with a RUN, a BRANCH or a COMMIT", {"metavar": "WHAT"}),
+    Option("exclude", "files that are not jobs: a pattern of their paths", {"metavar": "REGEX", **SEVERAL}, [], "args"),
+    Option("compare", "compare with an earlier run: last, a RUN, a BRANCH or a COMMIT", {"metavar": "WHAT"}),
     Option(
         "max-regression",
-        "fail jobs with a metric that is worse, beyond noise, than in the compared run by more than 2%, 0.02 or mae=5%",
+        "fail jobs with a metric that is worse than in the compared run, beyond noise, by more than 2%, 0.02 or mae=5%",
         {"metavar": "[METRIC=]NUMBER", **SEVERAL},
         [],
         "linelist",
     ),
     Option("audit", "train jobs again and with a shuffled target, and check their data, splits and metrics", JOB),
     Option("twice", "train jobs twice with the same seed, and compare their metrics to the last bit", JOB),
-    Option("progress", "progress of a run (default: auto: live on a terminal, else lines)", {"choices": MODES}, "auto"),
-    Option("heartbeat", "time between two lines about a job that goes on", setting="1m"),
+    Option("progress", "how a run shows progress (default: auto: live on a terminal)", {"choices": MODES}, "auto"),
+    Option("heartbeat", "time between two lines about a running job", setting="1m"),
     Option("grace", "time between asking a job to end and killing it", setting="10s"),
-    Option("stalled", "time without output and CPU after which a job is said to be stalled", setting="10m"),
+    Option("stalled", "time without output and CPU use after which a job counts as stalled", setting="10m"),
     Option(
         "cluster",
         "train on a Dask cluster: local:N, tcp://HEAD:8786, file:SCHEDULER.json, slurm (pbs, sge, lsf, htcondor), "
@@ -92,9 +93,12 @@ OPTIONS = (
         "",
     ),
     Option("cluster-wait", "how long to wait for the first node of a cluster", setting="10m"),
-    Option("cluster-silence", "time without a word after which a node of a cluster is given up", setting="30s"),
+    Option("cluster-silence", "time without a sign of life after which a node of a cluster is given up", setting="30s"),
+    Option("tracking", "also log jobs to a tracking server: mlflow:URI", {"metavar": "WHERE"}, ""),
     Option("start", "how a job starts: auto, fork (job server) or subprocess (a fresh interpreter)", setting="auto"),
 )
+DOORS = {"tracking": "mlflow"}  # by setting the module of `reporters` that serves it, loaded only if it has a value
+"""Their values may hold a password or a token: no report shows them."""
 EVERYDAY: dict[str, dict[str, str]] = {
     "--epochs": {"metavar": "N", "help": "epochs of every job that has them"},
     "--folds": {"metavar": "N", "help": "folds of every job that has them"},
@@ -216,6 +220,26 @@ def source_of(config: pytest.Config, name: str) -> str:
     setting = f"training_{name.replace('-', '_')}"
     overrides = [each.partition("=")[0] for each in config.getoption("override_ini", default=None) or ()]
     return f"-o {setting}" if setting in overrides else f"{setting} in {config.inipath or 'the settings'}"
+
+
+def secret_values(config: pytest.Config, name: str) -> list[str]:
+    """Return the values of a setting in `DOORS`; none if it is off."""
+    typed, setting = config.getoption(f"--training-{name}", default=None), config.getini(f"training_{name}")
+    values = setting if typed is None else typed
+    return list(filter(None, [values] if isinstance(values, str) else values))
+
+
+def recorded_arguments(config: pytest.Config) -> tuple[str, ...]:
+    """Return the command line as files may show it."""
+    secret = [value for name in DOORS for value in secret_values(config, name)]
+    return tuple(masked(str(word), secret) for word in config.invocation_params.args)
+
+
+def masked(text: str, secret: Iterable[str]) -> str:
+    """Return the text with `***` for secret values, and for user and password in any URL."""
+    for value in secret:
+        text = text.replace(value, "***")
+    return re.sub(r"(?<=://)[^/\s@]+(?=@)", "***", text)
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from sessions import Project
@@ -18,7 +19,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_catalogue_in_the_docs_is_valid(tmp_path: Path) -> None:
-    (catalogue,) = blocks("docs/jobs-yaml.md", "yaml")
+    catalogue, _ = blocks("docs/jobs-yaml.md", "yaml")
     job = 'def train(run, *, epochs=1, folds=5, token=""):\n    return {}\n'
     files = {"training/train_als.py": job, "tools/fit.py": job, "training/jobs.yaml": catalogue, "configs/a.yaml": ""}
     files["tools/net.py"] = "print()\n"
@@ -29,6 +30,21 @@ def test_the_catalogue_in_the_docs_is_valid(tmp_path: Path) -> None:
     jobs, data = load_jobs(tmp_path / "training", tmp_path)
     assert [job.id for job in jobs] == ["als", "sweep", "theirs", "exported"]
     assert [dataset.name for dataset in data] == ["visits", "panel", "cohort"]
+
+
+def test_the_example_of_layers_trains_with_the_values_of_its_table(tmp_path: Path) -> None:
+    page = (ROOT / "docs/jobs-yaml.md").read_text(encoding="utf-8").partition("## What overrides what")[2]
+    project = Project(tmp_path)
+    for name, content in re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", page, re.DOTALL):
+        project.write(name, content)
+    (command,) = re.findall(r"^\$ pytest (.*)", page, re.MULTILINE)
+    assert project.run(*shlex.split(command)).ret == 0
+    trained = [each["parameters"] for each in project.metadata().values() if each["trial_of"]]
+    table = page.partition("| trained with |")[2].partition("\n\n")[0]
+    rows = (row.strip("|").split("|") for row in table.splitlines()[2:])
+    said = {cells[0].strip(" `"): cells[-1].strip() for cells in rows}
+    assert {name: ", ".join(sorted({str(each[name]) for each in trained})) for name in said} == said
+    assert len(said) == len(trained[0])
 
 
 def test_the_job_of_the_readme_trains(tmp_path: Path) -> None:

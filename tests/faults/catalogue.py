@@ -62,7 +62,7 @@ FAULTS: dict[str, Fault] = {
         "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\nreturn {'x': 1.0}",
     ),
     "zombies": Fault(
-        "1,000 children that nobody waits for",
+        "1,000 children that are never waited for",
         None,
         "",
         "import os\nfor _ in range(1000):\n    if os.fork() == 0: os._exit(0)\nreturn {'x': 1.0}",

@@ -17,16 +17,18 @@ from .catalogue import FAULTS, FINE
 
 HERE = {name: fault for name, fault in FAULTS.items() if fault.can_be}
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
-HEAD = """# What becomes of a job that goes wrong
+HEAD = """# What happens to a job that goes wrong
 
-Measured by `tests/faults` with `-n 0`, with `-n 4`, with `-n 4` and `training_start = subprocess`, and on two nodes
-of a cluster (`--training-cluster local:2x2`); written by `python tests/faults/write_table.py` and compared in every
-test run. In each run two healthy jobs trained beside all of these; `report.json` and `junit.xml` named every job. The
-outcomes of all four are the same, word for word, but for what was measured: times, memory, places.
+Every row is measured by `tests/faults`, in four ways: with `-n 0`, with `-n 4`, with `-n 4` and
+`training_start = subprocess`, and on two nodes of a cluster (`--training-cluster local:2x2`). The outcomes are equal,
+word for word, except for times, memory and places.
 
-(\\*) Measured only where PyTorch is installed, which is no dependency; elsewhere the row stays as it was measured last.
+In each run two healthy jobs trained beside all of these. `report.json` and `junit.xml` named every job.
+`python tests/faults/write_table.py` writes the table, and every test run compares it.
 
-| fault | what happens to the job | what is said | the others | left-over processes |
+(\\*) Measured only where PyTorch is installed, which is no dependency. Elsewhere the row is the last measured.
+
+| fault | what happens to the job | message | the others | left-over processes |
 |---|---|---|---|---|
 """
 

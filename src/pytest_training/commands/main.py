@@ -31,7 +31,7 @@ VERBS = {
     "diff": "compare two runs without training: statuses, metrics, parameters, versions",
     "best": "print the folder of the best passed outcome of a job",
     "table": "print the trials of a study, the best first, with their parameters and metrics",
-    "prune": "remove old run folders that nothing refers to any more; the history stays",
+    "prune": "remove old run folders that nothing refers to; the history stays",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
 PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
@@ -46,7 +46,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "init": {
         "--root": {"metavar": "DIR", "help": "folder with the training jobs (default: where the scripts are)"},
         "--include": {"action": "append", "metavar": "PATTERN", "help": "files that are jobs (default: auto)"},
-        "--exclude": {"action": "append", "metavar": "REGEX", "help": "files that are no jobs, by their path"},
+        "--exclude": {"action": "append", "metavar": "REGEX", "help": "files that are not jobs, by their paths"},
     },
     "status": {
         "run": RUN | {"help": "id of a run, or its beginning (default: the run in progress, else the last)"},
@@ -66,7 +66,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "compare": {
         "first": {"metavar": "A", "help": "a job's id, or JOB@RUN with the id of a run or its beginning"},
-        "second": {"metavar": "B", "help": "what it is compared with, stated like A"},
+        "second": {"metavar": "B", "help": "job to compare it with, stated like A"},
         "--name": {"metavar": "NAME", "default": "", "help": "name of the predictions, if a job has several"},
         "--json": JSON,
     },
@@ -78,14 +78,14 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "runs": {"--json": JSON},
     "diff": {
-        "first": RUN | {"metavar": "A", "default": "previous", "help": "id of a run, or its beginning; last, previous"},
+        "first": RUN | {"metavar": "A", "default": "previous", "help": "id of a run, its beginning, last or previous"},
         "second": RUN | {"metavar": "B", "help": "the run that is compared with it (default: last)"},
         "--json": JSON,
     },
     "best": {"job": JOB, "--json": JSON},
     "prune": {
-        "--keep": {"metavar": "N", "type": int, "required": True, "help": "the newest runs that stay in any case"},
-        "--dry-run": {"action": "store_true", "help": "say what would be removed, and remove nothing"},
+        "--keep": {"metavar": "N", "type": int, "required": True, "help": "number of newest runs to keep in any case"},
+        "--dry-run": {"action": "store_true", "help": "show what would be removed, and remove nothing"},
         "--json": JSON,
     },
     "save-durations": {},

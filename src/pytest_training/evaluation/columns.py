@@ -51,7 +51,7 @@ def unstacked(risks: Floats, rows: int, *, is_flat: bool) -> tuple[Floats, int]:
 
 
 def plain(what: str, values: Any) -> NDArray[Any]:
-    """Return an array in which masked places are None; raise ValueError if its rows have unequal lengths."""
+    """Return an array with None at masked places; raise ValueError if its rows have unequal lengths."""
     parts = values if isinstance(values, list | tuple) else [values]
     try:
         if any(isinstance(each, np.ma.MaskedArray) for each in parts):

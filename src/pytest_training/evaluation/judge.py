@@ -26,7 +26,7 @@ CHOSEN = {
 
 
 def evaluate(record: Predictions, against: Predictions | None = None) -> Evaluation:
-    """Return every metric of a record, the headline first, each with its interval, beside those of a dummy."""
+    """Return every metric of a record and the dummy's metrics, with intervals, the headline first."""
     all_measures = measures(record)
     metrics = interval.measured(record, all_measures)
     metrics |= {"cutoff": record.cutoff} if record.question == "binary" else {}

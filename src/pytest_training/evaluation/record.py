@@ -47,7 +47,7 @@ class Predictions:
 
     @property
     def question(self) -> Question:
-        """What is asked: one of two classes, one of several, or a number."""
+        """The kind of prediction: one of two classes, one of several, or a number."""
         return "classes" if len(self.classes) > 2 else "binary" if self.classes else "number"
 
     @cached_property

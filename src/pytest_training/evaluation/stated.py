@@ -6,7 +6,7 @@ from typing import Any
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether it is None, NaN, NaT or pandas' NA: these differ from themselves, and NA has no truth value."""
+    """Return True for None, NaN, NaT and pandas' NA; they differ from themselves, and NA has no truth value."""
     try:
         return value is None or bool(value != value)  # noqa: PLR0124  (see above)
     except TypeError:

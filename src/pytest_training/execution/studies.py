@@ -21,7 +21,7 @@ MOST_NAMED = 6
 
 
 class Candidate(Struct, frozen=True):
-    """A trial that passed; or those of a combination of parameters, the first seed's first, with their means."""
+    """A passed trial, or a combination's trials in the order of their seeds, with means."""
 
     trials: Sequence[Outcome] = ()
     metrics: dict[str, float] = {}
@@ -83,7 +83,7 @@ def _result(planned: PlannedJob, study: Study, trials: Sequence[Outcome], best: 
 
 
 def is_whole(trial: Outcome) -> bool:
-    """Return True if a trial's metrics are those of a whole training."""
+    """Return True if a trial has trained to its end."""
     return trial.status == Status.PASSED or trial.cause == "unchanged"
 
 
@@ -125,7 +125,7 @@ def _candidates(passed: Sequence[Outcome], study: Study) -> list[Candidate]:
 
 
 def _best(job: Job, study: Study, candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
-    """Return the best candidate, an empty one if nobody says which is better, and the metric that decides."""
+    """Return the best candidate and the metric that decides; the candidate is empty if no direction is known."""
     names = dict.fromkeys(name for each in candidates for name in each.metrics)
     gated = (name for gate in job.gates for name in (gate.metric, *map(gate.metric.removesuffix, SPREAD)))
     metric = study.metric or next((name for name in gated if name in names), next(iter(names), ""))
@@ -167,7 +167,7 @@ def _verdict(job: Job, study: Study, trials: Sequence[Outcome], best: Candidate,
 
 
 def _lacking(job: Job, best: Candidate, *, is_seeds: bool) -> Iterator[str]:
-    """Yield why a gate's metric is none of the means: seeds lack it, or one seed alone has no spread."""
+    """Yield why the means lack a gate's metric: seeds lack it, or a single seed has no spread."""
     for name in (gate.metric for gate in job.gates if gate.metric not in best.metrics):
         lacking = [trial.job_id for trial in best.trials if name not in trial.metrics]
         if 0 < len(lacking) < len(best.trials):

@@ -67,7 +67,7 @@ def _rank(parameter: Parameter, patterns: str) -> tuple[int, int] | None:
 
 
 def find_parameter(job: Job, name: str, where: str, kind: Kind | None = None) -> Parameter:
-    """Return the parameter of that name or meaning; raise DeclarationError if there is none or a variable sets it."""
+    """Return the parameter of that name or meaning; raise DeclarationError if it is missing or a variable sets it."""
     if (parameter := meant(job.declared, name)) is None:
         if opposite := next((each for each in job.declared if each.off and identifier(each.off) == name), None):
             raise DeclarationError(f"{where}: {job.id} gets {opposite.off} by {opposite.name}=false: set that")

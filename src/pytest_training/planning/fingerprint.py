@@ -74,9 +74,9 @@ def _below(folder: Path) -> Iterator[str]:
 def fingerprint(
     job: Job, datasets: Mapping[str, Dataset], *, seed: int, contents: Contents, study: Study | None = None
 ) -> str:
-    """Return a digest of all that decides a job's metrics but the content of its data, or "" if code is missing.
+    """Return a digest of everything that decides a job's metrics, except its data; "" if code is missing.
 
-    `study` is that of a trial: what a search draws from decides the metrics too.
+    `study` is a trial's study: the space of a search decides the metrics too.
     """
     if job.path and not job.files:
         return ""

@@ -21,7 +21,7 @@ VALUE = re.compile(r'(?:"[^"]*"|\[[^\]]*\]|\{[^}]*\}|[^,])+')  # commas inside l
 
 
 def with_options(jobs: Iterable[Job], *, seeds: str | None, matrix: Sequence[str], kinds: Kinds) -> list[Job]:
-    """Return the jobs with the studies that the command line asks for."""
+    """Return the jobs with the studies of the command line."""
     by_id, texts_by_target = {job.id: job for job in jobs}, dict[tuple[str, str], str]()
     for text in matrix:
         where, name, matching = target_jobs(list(by_id.values()), text, MATRIX, FORM, kinds)

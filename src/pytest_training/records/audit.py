@@ -161,7 +161,7 @@ class Shuffled(msgspec.Struct, frozen=True):
 
     @property
     def is_predicted(self) -> bool | None:
-        """Whether shuffled targets, which nothing can tell, are predicted; None if nobody knows what is chance."""
+        """True if shuffled targets are predicted; None if the metric's chance level is unknown."""
         if (chance := _chance(self.main)) is None:
             return None
         from_here = self.sign * chance + SURELY * abs(1.0 - chance if self.sign > 0 else chance)
@@ -170,7 +170,7 @@ class Shuffled(msgspec.Struct, frozen=True):
 
 
 def _chance(main: Measure) -> float | None:
-    """Return what a model reaches that knows nothing, or None if nobody knows."""
+    """Return the metric of a model that knows nothing, or None if it is unknown."""
     known = (value for end, value in CHANCE.items() if f"_{main.name}".endswith(f"_{end}"))
     return main.baseline if main.baseline is not None else next(known, None)
 

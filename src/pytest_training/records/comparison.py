@@ -130,7 +130,7 @@ class Comparison(Struct, frozen=True):
 
 
 def predicted(recorded: Recorded) -> tuple[str, str] | None:
-    """Return an outcome's run and the folder there with its predictions, those of a study's best trial, or None."""
+    """Return the run and folder with an outcome's predictions (of a study, its best trial's), or None."""
     outcome = recorded.outcome
     folder = outcome.study.folder if outcome.study else outcome.attempts[-1].folder if outcome.attempts else ""
     return (recorded.run_id, folder) if outcome.interval_method and folder else None

@@ -73,7 +73,7 @@ def _others(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_size(parameters: Mapping[str, Any], earlier: Iterable[Measured]) -> dict[float, float]:
-    """Return seconds by size, in units of the size that is asked for; the size of the newest comes first."""
+    """Return seconds by size, in units of the requested size; the newest size comes first."""
     asked, several = weights(parameters), dict[float, list[float]]()
     for each in earlier:
         used = weights(each.parameters)

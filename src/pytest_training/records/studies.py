@@ -39,7 +39,7 @@ class StudyRow(Struct, frozen=True, kw_only=True):
 
     @property
     def is_ranked(self) -> bool:
-        """True if its metrics are those of a whole training."""
+        """True if it has trained to its end."""
         return self.is_whole and (self.status == Status.PASSED or self.cause == "unchanged")
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pytest_training.options import DOORS, secret_values
+
 if TYPE_CHECKING:
     import pytest
 
@@ -19,3 +21,7 @@ def load_reporters(config: pytest.Config) -> Iterator[tuple[str, object]]:
         module = import_module(f"{__name__}.{name}")
         reporter = module.Reporter(config) if hasattr(module, "Reporter") else module
         yield f"training-{name.partition('.')[0]}", reporter
+    for setting in filter(lambda each: secret_values(config, each), DOORS):
+        from pytest_training.reporters.door import Door  # noqa: PLC0415  (few runs need it)
+
+        yield f"training-{setting}", Door(config, setting, f"{__name__}.{DOORS[setting]}")

@@ -140,7 +140,7 @@ def _settings(arguments: Arguments, jobs: Sequence[Job]) -> Iterator[str]:
 
 
 def checked_ids(named: Sequence[str], jobs: Sequence[Job], flag: str) -> set[str]:
-    """Return the ids that a flag names, with those of a study's trials; raise DeclarationError for no job's."""
+    """Return the ids that a flag names, and ids of a study's trials; raise DeclarationError for an unknown id."""
     ids = [job.id for job in jobs]
     for job_id in sorted({*named}.difference(ids)):
         raise DeclarationError(f"{flag}: no job {job_id!r}: {one_of(job_id, ids, limit=len(ids))}")

@@ -114,7 +114,7 @@ class ConcurrentItems:
         return self.turns[key]
 
     def _turns(self) -> Iterator[pytest.Item]:
-        """Yield each test with a job when its turn has come; a signal meanwhile is none of a test's."""
+        """Yield each test with a job when its turn has come; a signal meanwhile belongs to no test."""
         try:
             yield from self._each_turn()
         except pytest.Session.Interrupted:  # a KeyboardInterrupt too, and says why

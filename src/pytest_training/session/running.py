@@ -29,7 +29,7 @@ from pytest_training.execution.needs import needs_attempt
 from pytest_training.execution.outcome import Status
 from pytest_training.jobs.model import Job
 from pytest_training.jobs.plan_file import save_plan
-from pytest_training.options import REGISTRY, shown_path
+from pytest_training.options import REGISTRY, recorded_arguments, shown_path
 from pytest_training.planning.steps import Draft
 from pytest_training.records.audit import make_audit
 from pytest_training.records.nodes import note_nodes
@@ -74,7 +74,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         pytest_adapter.use_pytests_terminal(config)
         reporters, registry = list(load_reporters(config)), config.stash[REGISTRY]
         settings = replace(options.run_settings, resumed=draft.earlier.chain if draft.earlier else ())
-        arguments, nodes = config.invocation_params.args, {nodeid: job.id for nodeid, job in jobs.items()}
+        arguments, nodes = recorded_arguments(config), {nodeid: job.id for nodeid, job in jobs.items()}
         begun = BegunRun.now(plan.run_id, arguments, nodes, settings.resumed)
         run = TrainingRun(folder, plan, begun=begun, settings=settings, problems=list(draft.problems))
         with _starting(settings.backend, reports), contextlib.ExitStack() as failed:
@@ -221,7 +221,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             ended=utc_now(),
             place=self.backend.place(),
             exit_code=int(exit_status),
-            arguments=tuple(map(str, self.config.invocation_params.args)),
+            arguments=recorded_arguments(self.config),
             folder=folder.path.relative_to(folder.reports).as_posix(),
         )
         has_begun = any(outcome.status != Status.NOT_RUN or outcome.cause for outcome in by_id.values())

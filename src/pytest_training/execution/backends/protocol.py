@@ -78,7 +78,7 @@ class Rooms(Protocol):
     tell: Callable[[], None]  # what it calls, in any thread, when there may be room again
 
     def try_lease(self, job: Job) -> Lease | None:
-        """Take room for a job's first attempt, or return None if there is none now."""
+        """Take room for a job's first attempt, or return None if no place is free."""
         ...
 
     def release(self, lease: Any) -> None:
@@ -141,7 +141,7 @@ class Backend(Protocol):
         return ""
 
     def slots(self) -> int | None:
-        """Return the most attempts that it could execute at once in the whole run; None if `open` has said it."""
+        """Return the most attempts at once in the whole run, or None if `open` has returned it."""
         return None
 
     def nodes(self) -> tuple[NodeRecord, ...]:

@@ -50,7 +50,7 @@ def with_study(job: Job, declaration: Declaration, kind: Kind) -> Job:
 
 
 def read_seeds(value: Any, where: str) -> Study:
-    """Return a study of these seeds, or of so many; raise DeclarationError if they are none."""
+    """Return a study of these seeds, or of so many; raise DeclarationError for another value."""
     if type(value) is int and 1 <= value <= MOST_TRIALS:
         return Study(seed_count=value)
     seeds: list[Any] = value if isinstance(value, list) and value else [None]

@@ -44,7 +44,7 @@ class JobRecord(Struct, frozen=True, dict=True):
 
     @classmethod
     def read(cls, job: Job, outcome: Outcome, run: RunFolder, datasets: tuple[Dataset, ...]) -> Self | None:
-        """Read what a trained job has left, or return None if there is no more to say than its metrics."""
+        """Read the files of a trained job, or return None if it has only metrics."""
         if not outcome.attempts or not outcome.metrics or job.twin_of:
             return None
         folder = run.path / outcome.attempts[-1].folder

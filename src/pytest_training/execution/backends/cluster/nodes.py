@@ -98,7 +98,7 @@ class Silences:
         self.looked: float | None = None
 
     def too_long(self, seen: Mapping[str, float], now: float) -> set[str]:
-        """Return the nodes of which nothing was heard for too long; `seen` has when the scheduler heard of each."""
+        """Return the nodes that are silent for too long; `seen` has the time of each node's last message."""
         asleep_s = 0.0 if self.looked is None else max(now - self.looked - LONGEST_LOOK_S, 0.0)
         self.looked = now  # a process that was stopped for an hour, with its scheduler, has missed an hour
         before = {address: (at, ours + asleep_s) for address, (at, ours) in self.heard.items()}

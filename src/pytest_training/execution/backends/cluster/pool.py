@@ -151,7 +151,7 @@ class Pool:
         self.tell()
 
     def _take(self, address: str, info: dict[str, Any], facts: NodeFacts | str) -> None:
-        """Use a node that has said what it is."""
+        """Use a node whose facts are known."""
         name = _name(address, info)
         if isinstance(facts, str):
             self.refused[address] = facts
@@ -181,7 +181,7 @@ class Pool:
         self.tell()
 
     def try_lease(self, job: Job) -> Lease | None:
-        """Take room for a job on the node that has the least use for it; return None where there is none."""
+        """Take room for a job on the node that needs it least; return None if no node has room."""
         with self.changed:
             if any(node.offers(each) for each in self.again for node in self.nodes.values()):
                 return None  # another attempt comes before another job

@@ -29,7 +29,7 @@ class Scaling:
         self.refusals: set[str] = set()
 
     def begin(self) -> None:
-        """Ask for what the whole run may use."""
+        """Request as many nodes as the whole run may use."""
         if not self.cluster.worker_spec:
             self._ask([1] * (self.pool.most or 1))
 
@@ -46,7 +46,7 @@ class Scaling:
                 self._give_back()
 
     def _ask(self, cores: list[int]) -> None:
-        """Ask for room for jobs of so many cores, and never for fewer nodes than there are: lost ones start again."""
+        """Request room for jobs of so many cores, at least the present number of nodes: lost ones start again."""
         job = getattr(self.cluster, "_dummy_job", None)  # of dask-jobqueue, whose settings may stand in a file
         options = (self.cluster.new_spec or {}).get("options", {})
         per_node = getattr(job, "worker_cores", 0) or next((options[name] for name in NAMES if name in options), 0)
