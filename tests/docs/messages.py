@@ -71,6 +71,8 @@ RETURNING = {
     "_not_finite",
     "stalled",
     "waiting_line",
+    "comparison_lines",
+    "_next_lines",
     "read_reply",
     "problems",
 }

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import pytest
 
 from pytest_training.execution.backends import BACKENDS
@@ -17,12 +16,10 @@ from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
 from pytest_training.options import MODES, REGISTRY, shown_path, text_of
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
-from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.records.studies import studies
-from pytest_training.reporters.console import Line, finished_line, summary_lines
+from pytest_training.reporters.closing import fact_lines, result_lines
+from pytest_training.reporters.console import finished_line
 from pytest_training.reporters.live import Screen, drawn, region
-from pytest_training.reporters.studies import closing_lines
 from pytest_training.reporters.watch import Watch, WatchedJob, loading_in_words
 from pytest_training.text import fit, one_line, pad
 from pytest_training.units import duration, parse_duration
@@ -30,9 +27,9 @@ from pytest_training.wording import listing
 
 REDRAW_S = 0.33
 SAY_LOADING_AFTER_S = 5.0
-MOST_CHANGES = 20  # lines of the comparison
 MOST_STOPPED = 6  # names of jobs that are being stopped
 MINUTE_S = 60
+QUIETEST = -1  # verbosity at which the end of a run is still said: -q
 
 
 class Progress:
@@ -167,25 +164,20 @@ class Reporter:
             if self.progress is None:
                 screen.close()
 
+    @pytest.hookimpl(trylast=True)
     def pytest_training_run_end(self, run: TrainingRun) -> None:
-        """Stop showing; leave the summary for the end of the session's output."""
+        """Stop showing; leave the summary for the end of the session's output, after all reports are written."""
         if self.progress is not None:
             self.progress.end()
         if run.record is None:
             run.closing.append(("no job began: the reports are as they were", {"yellow": True}))
-        if run.record is None or self.config.option.verbose < 0:
-            return
-        reports = shown_path(run.folder.reports, self.config)
-        place = f" --reports {shlex.quote(reports)}" if run.plan.smoke or self.config.option.training_reports else ""
-        record = msgspec.structs.replace(run.record, problems=tuple(run.problems))
-        if run.settings.compare is not None:
-            run.closing.extend(comparison_lines(run.comparison))
-        run.closing.extend((line, {}) for line in closing_lines(studies(run), place))
-        run.closing.extend(summary_lines(record, run.outcomes, reports=reports))
-        is_left = any(not outcome.status.is_good for outcome in run.outcomes)
-        may_go_on = not (run.settings.audit or run.plan.smoke)
-        if run.record.exit_code == pytest.ExitCode.INTERRUPTED and is_left and may_go_on:
-            run.closing.append((f"go on: pytest --training-resume{self._places()}", {"bold": True}))
+        elif self.config.option.verbose >= QUIETEST:
+            reports, option = shown_path(run.folder.reports, self.config), self.config.option
+            table = f" --reports {shlex.quote(reports)}" if run.plan.smoke or option.training_reports else ""
+            is_quiet = option.verbose < 0
+            run.closing.extend([] if is_quiet else fact_lines(run, table))
+            reports = "" if is_quiet else reports
+            run.closing.extend(result_lines(run, reports=reports, table=table, places=self._places()))
 
     def _places(self) -> str:
         """Return the options with which the run is found again."""
@@ -193,26 +185,3 @@ class Reporter:
         values = {"root": [option.training_root], "reports": [option.training_reports]}
         several = [*values.items(), ("catalogue", option.training_catalogue or ())]
         return "".join(f" --training-{name}={shlex.quote(each)}" for name, paths in several for each in paths if each)
-
-
-def comparison_lines(comparison: Comparison) -> list[Line]:
-    """Return lines about what got better or worse, with their colours."""
-    lines: list[Line] = [(f"against {one_line(comparison.against)}:", {"bold": True})]
-    notable = [job for job in comparison.jobs if job.is_notable]
-    for job in notable[:MOST_CHANGES]:
-        name = one_line(job.job_id, 40)
-        other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
-        if job.status:
-            lines.append((f"  {name}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True}))
-        for change in job.listed:
-            colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
-            lines.append((f"  {name}: {one_line(change.metric, 40)} {change.words()}{other}", colour))
-    if len(notable) > MOST_CHANGES:
-        lines.append((f"  and {len(notable) - MOST_CHANGES} more jobs: see summary.md", {}))
-    if not notable and comparison.jobs:
-        lines.append(("  no metric changed", {}))
-    lines += [(f"  {one_line(line, 200)}", {}) for line in comparison.noise_lines]
-    if comparison.missing:
-        lines.append((f"  without an earlier outcome: {one_line(', '.join(comparison.missing), 200)}", {}))
-    lines += [(f"  {one_line(problem)}", {"yellow": True}) for problem in comparison.problems]
-    return lines
