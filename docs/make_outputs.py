@@ -2,7 +2,7 @@
 
 A page may be named. `--check` changes nothing, and fails if a page shows anything else. Both need only the installed
 plugin, so that `.ci/wheel` can follow the pages with the wheel alone. Blocks that begin with a path are files. Lines
-about the machine are left out. A line with … alone stands for all lines but those that follow it.
+about the machine are left out. A first or last line … stands for all others.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ BLOCK = re.compile(r"(?<=\n)```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
 FILE = re.compile(r"# (?P<name>\S+\.\w+).*\n")
 MACHINE = re.compile(
     r"=+ test session starts|collected \d|platform |rootdir:|configfile:|plugins:|bringing up|created:|started "
-    r"|jobs waited |\d+ workers? \[|-+ generated xml file"
+    r"|jobs waited |loading |\d+ workers? \[|-+ generated xml file"
 )
 """Beginnings of lines that say nothing of the training; a terminal has the live view in the place of `started`."""
 VARYING = (
-    (r", waited [\d.]+ s\b", ""),
     (r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}", "RUN"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE"),
     (r"\b\d\d:\d\d\b", "TIME"),
@@ -92,7 +91,7 @@ def printed(command: str, folder: Path) -> list[str]:
         timeout=120,
         check=False,
     )
-    text = ended.stdout.replace(str(folder.resolve()), SHOWN_FOLDER)
+    text = re.sub(r", waited [\d.]+ s", "", ended.stdout.replace(str(folder.resolve()), SHOWN_FOLDER))
     lines = [line.rstrip() for line in text.splitlines() if not MACHINE.match(line)]
     return re.sub(r"\n{2,}", "\n\n", "\n".join(lines).strip("\n")).splitlines()
 
@@ -123,6 +122,8 @@ def _lines(block: str, folder: Path) -> Iterator[str]:
         real = printed(command.partition("  #")[0], folder)
         if shown[:1] == REST:
             real = REST + real[len(real) + 1 - len(shown) :]
+        elif shown[-1:] == REST:
+            real = real[: len(shown) - 1] + REST
         is_right = normal(shown) == normal(real)
         yield from (f"{line}\n" for line in (f"$ {command}", *(shown if is_right else real)))
 
