@@ -223,8 +223,8 @@ def test_trials_show_their_parameters_as_columns_where_there_is_room(tmp_path: P
     ]
     running[0].job = msgspec.structs.replace(running[0].job, trial_of="a_network_of_some_width")
     assert labels(running, 90)[:2] == [
-        "a_net…width  depth 4   rate 0.25   seed 1",
-        "net          depth 12  rate 1e-05  seed 3",
+        "a_ne…width  depth 4   rate 0.25   seed 1",
+        "net         depth 12  rate 1e-05  seed 3",
     ]
     assert labels(running, 60) == ["net-4-a", "net-12-b", "als"]
     searched = named("net-trial-007", tmp_path, trial_of="net", varied=varied)
