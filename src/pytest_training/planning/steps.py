@@ -64,6 +64,7 @@ class Request(Struct, frozen=True, kw_only=True):
     plan_file: Path | None = None  # where the plan is written too
     run_settings: RunSettings = field(default_factory=RunSettings)
     smoke: bool = False
+    shard: tuple[int, int] | None = None  # its number, from 1 on, and how many there are
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -286,6 +287,19 @@ def twins(draft: Draft) -> Draft:
     return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others), problems=(*draft.problems, *left_out))
 
 
-PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins)
+def shard(draft: Draft) -> Draft:
+    """Keep the jobs of one shard."""
+    if draft.request.shard is None:
+        return draft
+    from pytest_training.planning import shards  # noqa: PLC0415  (only one of several machines needs it)
+    from pytest_training.records.durations import FILE, read_durations  # noqa: PLC0415  (as above)
+
+    jobs = shards.shard(draft.jobs, read_durations(draft.request.root / FILE).jobs, *draft.request.shard)
+    ids = {job.id for job in jobs}
+    others = (job for job in draft.jobs if job.id not in ids)
+    return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others))
+
+
+PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins, shard)
 FINISH: tuple[Step, ...] = (select, searches, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)
