@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
-from pytest_training.options import MODES, REGISTRY, shown_path, text_of
+from pytest_training.options import MODES, shown_path, text_of
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.closing import fact_lines, result_lines
 from pytest_training.reporters.console import finished_line
 from pytest_training.reporters.live import Screen, drawn, region
-from pytest_training.reporters.watch import Watch, WatchedJob, loading_in_words
+from pytest_training.reporters.watch import WatchedJob, loading_in_words, watch_of
 from pytest_training.text import fit, one_line, pad
 from pytest_training.units import duration, parse_duration
 from pytest_training.wording import listing
@@ -41,12 +40,7 @@ class Progress:
         is_terminal = self.terminal.isatty and os.environ.get("TERM", "") not in {"", "dumb"}
         self.is_live = is_terminal and (mode == "live" or (mode == "auto" and not os.environ.get("CI")))
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
-        planned = {each.job.id: each for each in run.plan.jobs}
-        sees_starts = run.settings.backend in BACKENDS  # one from outside may copy the files at the end
-        registry = config.stash[REGISTRY]
-        is_elsewhere = registry.backends[run.settings.backend].is_elsewhere
-        self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, is_elsewhere, outcomes)
-        self.watch.stalled_s, self.watch.registry = run.settings.stalled_s, registry
+        self.watch = watch_of(config, run, outcomes)
         self.heartbeat_s = parse_duration(*text_of(config, "heartbeat"))
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))
@@ -54,12 +48,16 @@ class Progress:
         self.next_beats: dict[str, float] = {}
         self.loading_said: set[str] = set()
 
-    def start_job(self, job: Job) -> None:
-        """Watch a job, and say so if nothing is redrawn."""
-        self.watch.start(job)
+    def begin(self) -> None:
+        """Start showing."""
         if self.thread is None:
             self.thread = threading.Thread(target=self._show, name="training-progress", daemon=True)
             self.thread.start()
+
+    def start_job(self, job: Job) -> None:
+        """Watch a job, and say so if nothing is redrawn."""
+        self.watch.start(job)
+        self.begin()
         if not self.is_live and self.verbosity == 0:
             expected = self.watch.running[job.id].expected_s
             width = min(max(map(len, self.watch.planned)), 40)
@@ -87,7 +85,9 @@ class Progress:
     def _redraw(self, running: list[WatchedJob]) -> None:
         width, height = self.screen.size()
         size, now = (max(width - 1, 20), height), datetime.now().astimezone()
-        lines = region(running, self.watch.counts(), self.watch.remaining_s(), size=size, now=now)
+        starting = "workers start" if self.watch.workers > 1 else "the first job starts"
+        ahead = self.watch.remaining_s() if self.watch.begun else loading_in_words(self.watch.loading) or starting
+        lines = region(running, self.watch.counts(), ahead, size=size, now=now)
         self.screen.show([drawn(line, colours=bool(self.terminal.hasmarkup)) for line in lines])
 
     def _beat(self, running: list[WatchedJob]) -> None:
@@ -132,6 +132,8 @@ class Reporter:
         is_pytests = isinstance(self.terminal, pytest.TerminalReporter)  # another's has methods of its own
         if self.mode != "off" and is_pytests and run.settings.backend != "in-process":  # else it is the debugger's
             self.progress = Progress(self.config, run, self.outcomes, self.mode)
+            if self.progress.is_live:
+                self.progress.begin()
 
     def pytest_training_job_start(self, job: Job) -> None:
         """Show that the job started."""
