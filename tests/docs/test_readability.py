@@ -50,7 +50,7 @@ class Sentence(NamedTuple):
 
 
 def pages() -> list[str]:
-    paths = [TOP / "README.md", TOP / "CONTRIBUTING.md"]
+    paths = [*TOP.glob("*.md")]
     paths += [path for folder in ("docs", "training", "benchmarks") for path in (TOP / folder).glob("*.md")]
     return sorted(path.relative_to(TOP).as_posix() for path in paths)
 
