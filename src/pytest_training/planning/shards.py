@@ -1,15 +1,21 @@
 """Shares jobs out among machines that know nothing of each other: `--training-shard 2/4`."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 
 from pytest_training.errors import DeclarationError
 from pytest_training.jobs.model import Job
-from pytest_training.records.durations import JobDurations
+from pytest_training.records.durations import FILE, JobDurations, read_durations
+
+
+def own_shard(jobs: Sequence[Job], root: Path, number: int, count: int) -> tuple[Job, ...]:
+    """Return the jobs of a shard by the committed durations.json, by which every machine finds the same ones."""
+    return tuple(shard(jobs, read_durations(root / FILE).jobs, number, count))
 
 
 def shard(jobs: Sequence[Job], known: Mapping[str, JobDurations], number: int, count: int) -> list[Job]:
-    """Return the jobs of a shard. Every machine finds the same ones: `known` is the committed durations.json.
+    """Return the jobs of a shard.
 
     The longest group goes first to the shard with the least work. Unknown jobs count as the known ones do on average.
     """

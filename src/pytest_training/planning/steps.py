@@ -280,24 +280,19 @@ def twins(draft: Draft) -> Draft:
     chosen = audited(draft.jobs, request.audited, option)
     ids = {job.id for job in chosen}
     others = [job for job in draft.jobs if job.id not in ids]
-    left_out = [
-        f"{option}: trials of {job.id}, a search, are left out" for job in others if job.study and job.study.search
-    ]
+    searches = [job.id for job in others if job.study and job.study.search]
+    left_out = [f"{option}: trials of {job_id}, a search, are left out" for job_id in searches]
     jobs = add_twins(chosen, {job.id for job in draft.jobs}, request.run_settings.audit, request.kinds)
     return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others), problems=(*draft.problems, *left_out))
 
 
 def shard(draft: Draft) -> Draft:
-    """Keep the jobs of one shard."""
+    """Keep the jobs of one shard; none of them needs another one."""
     if draft.request.shard is None:
         return draft
-    from pytest_training.planning import shards  # noqa: PLC0415  (only one of several machines needs it)
-    from pytest_training.records.durations import FILE, read_durations  # noqa: PLC0415  (as above)
+    from pytest_training.planning.shards import own_shard  # noqa: PLC0415  (few runs need it)
 
-    jobs = shards.shard(draft.jobs, read_durations(draft.request.root / FILE).jobs, *draft.request.shard)
-    ids = {job.id for job in jobs}
-    others = (job for job in draft.jobs if job.id not in ids)
-    return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others))
+    return replace(draft, jobs=own_shard(draft.jobs, draft.request.root, *draft.request.shard))
 
 
 PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins, shard)
