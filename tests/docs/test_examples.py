@@ -47,10 +47,9 @@ def test_the_example_of_layers_trains_with_the_values_of_its_table(tmp_path: Pat
     assert len(said) == len(trained[0])
 
 
-def test_the_job_and_the_test_of_the_readme_train(tmp_path: Path) -> None:
-    job, test = blocks("README.md", "python")
+def test_the_job_of_the_readme_trains(tmp_path: Path) -> None:
+    (job,) = blocks("README.md", "python")
     project = Project(tmp_path)
-    project.write("test_jobs.py", test)
     project.write("training/train_mine.py", job)
     assert project.run().ret == 0
     assert project.metadata()["mine"]["metrics"]["r2"] > 0.3

@@ -34,9 +34,7 @@ BANNED = {
 """Constructions, and what to write instead. They are matched as whole words."""
 OPENING = re.compile(r"^(Of (?!course)|To what |With what |Than )")
 """The subject comes first."""
-OPEN = {
-    "README.md",
-}
+OPEN: set[str] = set()
 """Pages that are still to be rewritten."""
 
 
@@ -52,7 +50,7 @@ class Sentence(NamedTuple):
 
 
 def pages() -> list[str]:
-    paths = [TOP / "README.md", TOP / "CONTRIBUTING.md"]
+    paths = [*TOP.glob("*.md")]
     paths += [path for folder in ("docs", "training", "benchmarks") for path in (TOP / folder).glob("*.md")]
     return sorted(path.relative_to(TOP).as_posix() for path in paths)
 

@@ -1,4 +1,4 @@
-"""Tests of reporters/html/charts.py and timeline.py: numbers become coordinates inside the drawing, whatever the numbers are."""
+"""Tests of the charts and the timeline: numbers become coordinates inside the drawing, whatever the numbers are."""
 
 from __future__ import annotations
 
