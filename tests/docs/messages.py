@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,7 @@ SHORTEST = 8
 FILLED = "…"
 
 
+@functools.cache
 def messages() -> dict[str, list[str]]:
     """Return each template with the places of its sources."""
     found: dict[str, list[str]] = {}

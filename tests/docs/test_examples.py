@@ -8,7 +8,10 @@ from pathlib import Path
 
 from sessions import Project
 
+from pytest_training.jobs.catalogue import sections
+from pytest_training.jobs.catalogue.declarations import job_keys
 from pytest_training.jobs.loading import load_jobs
+from pytest_training.limits import LIMITS
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +33,12 @@ def test_the_catalogue_in_the_docs_is_valid(tmp_path: Path) -> None:
     jobs, data = load_jobs(tmp_path / "training", tmp_path)
     assert [job.id for job in jobs] == ["als", "sweep", "theirs", "exported"]
     assert [dataset.name for dataset in data] == ["visits", "panel", "cohort"]
+
+
+def test_every_key_of_a_job_and_of_a_dataset_is_on_the_page() -> None:
+    page = (ROOT / "docs/jobs-yaml.md").read_text(encoding="utf-8")
+    keys = {*job_keys(LIMITS), *sections._READERS}
+    assert {key for key in keys if not re.search(rf"\b{key}:", page)} == set()
 
 
 def test_the_example_of_layers_trains_with_the_values_of_its_table(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_every_public_part_of_run_is_on_its_page(tmp_path: Path) -> None:
     assert parts >= make_run.INTERNAL
 
 
+@pytest.mark.slow
 def test_every_example_of_run_trains(tmp_path: Path) -> None:
     project = Project(tmp_path)
     names = [name for names in make_run.PARTS.values() for name in names]

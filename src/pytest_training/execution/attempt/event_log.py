@@ -26,7 +26,7 @@ ENCODE = msgspec.json.Encoder().encode_lines
 class EventLog:
     """Writes events.jsonl; cheap enough to be called in a job's innermost loop. A kind: all with the same last name.
 
-    Of events of a kind 500 a second are kept, one once the file has 8 MiB, and the newest of each second. That one is
+    500 events a second of a kind are kept, one once the file has 8 MiB, and the newest of each second. That one is
     written with the first event of a later second: no thread and no signal could do it earlier, since a job may fork
     and has signals of its own.
     """
