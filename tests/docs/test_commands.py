@@ -36,7 +36,7 @@ NOT_RUN = {
 """They rewrite pages of this repository, and need its tests, its runs and a browser."""
 OWN_TEST = {"docs/cluster.md", "docs/extending.md", "docs/predictions.md", "CONTRIBUTING.md"}
 """cluster/slurm runs the first, test_extending.py the next two; the commands of the last are these suites."""
-AFTER_A_RUN = {"docs/failures.md", "docs/programs.md"}
+AFTER_A_RUN = {"docs/ci.md", "docs/failures.md", "docs/programs.md"}
 """Their readers have trained already."""
 
 
