@@ -82,7 +82,7 @@ def workplace(page: str, folder: Path) -> Path:
     miniature.write("tests/run_all/test_selection.py", "def test_it():\n    pass\n")
     miniature.write("tests/test_slow.py", "import pytest\n\n@pytest.mark.slow\ndef test_it():\n    pass\n")
     miniature.write("jobs.yaml", "jobs:\n  - {id: quick, name: Quick, script: training/train_als.py, args: []}\n")
-    text = (TOP / page).read_text(encoding="utf-8")
+    text = unfollowed(page)
     for name, content in re.findall(r"```(?:python|yaml)\n# (\S+\.(?:py|yaml))\n(.*?)```", text, re.DOTALL):
         miniature.write(name, content)
     if page == "docs/writing-a-job.md":
