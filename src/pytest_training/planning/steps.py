@@ -186,8 +186,7 @@ def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
     from pytest_training.planning.plan import make_plan, of_siblings  # noqa: PLC0415  (only a run needs it)
 
-    history = _history(draft)
-    measured = history.expected(draft.jobs)
+    measured = (history := _history(draft)).expected(draft.jobs)
     measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
     measured |= of_siblings(draft.jobs, measured)
     saved, problems = _saved_durations(draft, measured)
