@@ -5,6 +5,7 @@ A reporter of a door gets the run as its folder has it. Its methods may block an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -78,7 +79,8 @@ def main() -> None:
     os.nice(NICENESS)
 
     def say(sign: float | str) -> None:
-        signs.write(msgspec.json.encode(sign) + b"\n")
+        with contextlib.suppress(OSError):  # the owner was killed
+            signs.write(msgspec.json.encode(sign) + b"\n")
 
     try:
         _serve(Events(), say)
