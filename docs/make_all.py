@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import make_failures
 import make_options
+import make_run
 import make_schemas
 
 if __name__ == "__main__":
-    for maker in (make_failures, make_options, make_schemas):
+    for maker in (make_failures, make_options, make_run, make_schemas):
         maker.main()

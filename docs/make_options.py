@@ -25,7 +25,7 @@ GROUPS = {
     "Limits": (*LIMITS, "grace", "stalled"),
     "Checks and comparisons": ("audit", "twice", "compare", "max-regression"),
     "Where and how jobs run": ("start", "in-process", "cluster", "cluster-wait", "cluster-silence"),
-    "What a run shows and writes": ("progress", "heartbeat", "reports", "plan", "tracking"),
+    "What a run shows and writes": ("progress", "heartbeat", "reports", "plan", "tracking", "notify", "notify-events"),
 }
 """The names of options and settings; those that no group has stand at the end."""
 KEYS = {"epochs": "parameters", "folds": "parameters", "set": "parameters", "seed": ""}
@@ -57,7 +57,7 @@ def _row(
 ) -> list[str]:
     meaning, default = _split(text)
     if setting:
-        default = f"`{setting}`"
+        default = f"`{setting if isinstance(setting, str) else ' '.join(setting)}`"
     key = KEYS.get(name, name if name in job_keys(LIMITS) else "")
     ini = f"`training_{name.replace('-', '_')}`" if setting is not None else ""
     return [

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pytest_training.execution.attempt.run import Run
 
 __all__ = ["Run"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -131,7 +131,7 @@ def telling_words(lines: Sequence[str]) -> list[str]:
 def last_reason(lines: Sequence[str], *, by_exit: bool) -> str:
     """Return the last exception with its message, else the last line if it is an error or belongs to `sys.exit`.
 
-    Of a message of several lines the first that is not empty counts.
+    The first line of a message that is not empty counts.
     """
     if starts := _tracebacks(lines):
         unframed = [FRAMED.sub("", line) for line in lines[starts[-1] + 1 :]]

@@ -95,10 +95,23 @@ OPTIONS = (
     Option("cluster-wait", "how long to wait for the first node of a cluster", setting="10m"),
     Option("cluster-silence", "time without a sign of life after which a node of a cluster is given up", setting="30s"),
     Option("tracking", "also log jobs to a tracking server: mlflow:URI", {"metavar": "WHERE"}, ""),
+    Option(
+        "notify",
+        "send messages about a run to a URL of Apprise, like ntfy://TOPIC or $VARIABLE",
+        {"metavar": "URL", **SEVERAL},
+        [],
+        "linelist",
+    ),
+    Option(
+        "notify-events", "events that send a message", setting=["end", "failure", "regression", "stall"], type="args"
+    ),
     Option("start", "how a job starts: auto, fork (job server) or subprocess (a fresh interpreter)", setting="auto"),
 )
-DOORS = {"tracking": "mlflow"}  # by setting the module of `reporters` that serves it, loaded only if it has a value
-"""Their values may hold a password or a token: no report shows them."""
+DOORS = {"tracking": "mlflow", "notify": "notify"}
+"""By setting the module of `reporters` that serves it, loaded only if it has a value.
+
+Their values may hold a password or a token: no report shows them.
+"""
 EVERYDAY: dict[str, dict[str, str]] = {
     "--epochs": {"metavar": "N", "help": "epochs of every job that has them"},
     "--folds": {"metavar": "N", "help": "folds of every job that has them"},

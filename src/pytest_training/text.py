@@ -120,6 +120,16 @@ def fit(text: str, columns: int) -> str:
     return text + "…" if columns > 0 else ""
 
 
+def fit_middle(text: str, columns: int) -> str:
+    """Cut the text like `fit`, but in its middle: names that begin alike often differ at their end."""
+    if cells(text) <= columns:
+        return text
+    end = text[len(text) - columns // 2 :]
+    while cells(end) > columns // 2:
+        end = end[1:]
+    return fit(text, columns - cells(end)) + end
+
+
 def pad(text: str, columns: int) -> str:
     """Fill the text with spaces to so many columns of a terminal."""
     return text + " " * max(columns - cells(text), 0)

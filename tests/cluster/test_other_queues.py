@@ -53,7 +53,7 @@ def test_jobs_train_on_the_nodes_of_each_queueing_system(queue: str, tmp_path: P
     project.jobs("one", "two")
     result = project.run("--training-cluster", queue)
     assert result.ret == 0, text(result)
-    result.stdout.fnmatch_lines(["2 jobs: 2 passed", f"trained on {queue}: 1 node"])
+    result.stdout.fnmatch_lines([f"trained on {queue}: 1 node", "2 jobs: 2 passed"])
     assert [path.name for path in project.root.iterdir() if path.suffix in {".out", ".err"}] == []
     eventually(lambda: processes_with(f"SESSION_OF={tmp_path}") == {})
 

@@ -106,7 +106,37 @@ def test_nothing_is_overwritten(repository: Repository) -> None:
     assert (repository.root / "pytest.ini").read_text() == "[pytest]\n"
 
 
-def test_a_folder_without_scripts_is_told(repository: Repository) -> None:
-    ended = repository.ask("init")
+def test_an_empty_folder_gets_a_job_that_trains_at_once(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, {".venv/pyvenv.cfg": "", ".venv/lib/train_installed.py": "", "notes.md": ""})
+    begun = repository.ask("init", cwd=repository.root)
+    assert begun.stdout.startswith(
+        "nothing here trains yet, so an example is written\nwritten: training/train_beetles.py"
+    )
+    assert "training_include" not in (repository.root / "pytest.ini").read_text()
+    assert """  #   gates: {error: "<= 0.1"}\n""" in (repository.root / "training/jobs.yaml").read_text()
+    ended = repository.pytest(cwd=repository.root)
+    assert "1 job: 1 passed" in ended.stdout
+    again = repository.ask("init", cwd=repository.root)
+    assert "written" not in again.stdout
+
+
+@pytest.mark.parametrize("words", [("--include", "fit_*.py"), ("--root", ".")])
+def test_an_empty_folder_gets_no_job_if_the_command_names_files(tmp_path: Path, words: tuple[str, str]) -> None:
+    ended = Repository(tmp_path).ask("init", *words)
     assert ended.returncode == 2
-    assert "no training jobs: expected files that train when they are run in" in ended.stderr
+    assert "no training jobs: expected files" in ended.stderr
+
+
+def test_a_folder_with_what_looks_like_a_training_gets_no_job(tmp_path: Path) -> None:
+    repository = Repository(
+        tmp_path, {"fit.py": "def go(m, x):\n    m.fit(x, x)\nif __name__ == '__main__':\n    print(1)\n"}
+    )
+    ended = repository.ask("init", cwd=repository.root)
+    assert "takes a file by its name: fit.py" in ended.stderr
+
+
+def test_a_file_in_the_place_of_the_training_folder_is_told(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, {"training": ""})
+    ended = repository.ask("init", cwd=repository.root)
+    assert ended.returncode == 2
+    assert "expected a folder of training files" in ended.stderr

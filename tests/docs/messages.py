@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,8 @@ RETURNING = {
     "_not_finite",
     "stalled",
     "waiting_line",
+    "comparison_lines",
+    "_next_lines",
     "read_reply",
     "problems",
 }
@@ -81,6 +84,7 @@ SHORTEST = 8
 FILLED = "…"
 
 
+@functools.cache
 def messages() -> dict[str, list[str]]:
     """Return each template with the places of its sources."""
     found: dict[str, list[str]] = {}

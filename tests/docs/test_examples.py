@@ -8,7 +8,10 @@ from pathlib import Path
 
 from sessions import Project
 
+from pytest_training.jobs.catalogue import sections
+from pytest_training.jobs.catalogue.declarations import job_keys
 from pytest_training.jobs.loading import load_jobs
+from pytest_training.limits import LIMITS
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +35,12 @@ def test_the_catalogue_in_the_docs_is_valid(tmp_path: Path) -> None:
     assert [dataset.name for dataset in data] == ["visits", "panel", "cohort"]
 
 
+def test_every_key_of_a_job_and_of_a_dataset_is_on_the_page() -> None:
+    page = (ROOT / "docs/jobs-yaml.md").read_text(encoding="utf-8")
+    keys = {*job_keys(LIMITS), *sections._READERS}
+    assert {key for key in keys if not re.search(rf"\b{key}:", page)} == set()
+
+
 def test_the_example_of_layers_trains_with_the_values_of_its_table(tmp_path: Path) -> None:
     page = (ROOT / "docs/jobs-yaml.md").read_text(encoding="utf-8").partition("## What overrides what")[2]
     project = Project(tmp_path)
@@ -47,10 +56,9 @@ def test_the_example_of_layers_trains_with_the_values_of_its_table(tmp_path: Pat
     assert len(said) == len(trained[0])
 
 
-def test_the_job_and_the_test_of_the_readme_train(tmp_path: Path) -> None:
-    job, test = blocks("README.md", "python")
+def test_the_job_of_the_readme_trains(tmp_path: Path) -> None:
+    (job,) = blocks("README.md", "python")
     project = Project(tmp_path)
-    project.write("test_jobs.py", test)
     project.write("training/train_mine.py", job)
     assert project.run().ret == 0
     assert project.metadata()["mine"]["metrics"]["r2"] > 0.3

@@ -61,6 +61,11 @@ def test_the_drawing_of_the_house_has_every_folder() -> None:
     assert {folder for folder in folders if not re.search(rf"\b{folder}\b", drawing[:2000])} == set()
 
 
+def test_the_index_leads_to_every_page() -> None:
+    linked = re.findall(r"\]\(([\w-]+\.md)", (TOP / "docs/index.md").read_text(encoding="utf-8"))
+    assert {page.name for page in (TOP / "docs").glob("*.md")} - {"index.md", *linked} == set()
+
+
 def test_a_link_that_leads_nowhere_is_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One title\n[a](page.md#one-title) [b](#one-title) [c](gone.md) [d](#two) [e](https://x.org)\n")

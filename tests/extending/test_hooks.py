@@ -120,7 +120,7 @@ def test_a_reporter_may_add_lines_and_problems(project: Project) -> None:
         """,
     )
     result = project.here()
-    result.stdout.fnmatch_lines(["3 jobs: 3 passed", "tracked as a", "warning: the tracking server is slow"])
+    result.stdout.fnmatch_lines(["tracked as a", "3 jobs: 3 passed", "warning: the tracking server is slow"])
 
 
 def test_a_file_that_the_user_names_is_completed_too(project: Project) -> None:

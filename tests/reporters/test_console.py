@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from pytest_training.execution.outcome import DataUsed, GateResult, Outcome, Status
 from pytest_training.jobs.model import Gate
-from pytest_training.records.run_record import RunRecord
 from pytest_training.reporters.console import (
     failure_text,
     finished_line,
     gate_table,
     interval_lines,
     main_metric,
-    summary_lines,
     word,
 )
 from pytest_training.text import cells
@@ -125,15 +123,10 @@ TELLING = {
 }
 
 
-def test_what_a_job_says_of_its_result_is_shown_with_its_failure_or_at_the_end() -> None:
+def test_what_a_job_says_of_its_result_is_shown_with_its_failure() -> None:
     said = ("3 of 7 columns used", "'x' alone predicts the target\x1b[2J")
     missed = failed("gate", gates=(judged("leak_suspects", "==", 0, 1),), remarks=said)
     assert failure_text(missed).splitlines()[-2:] == ["3 of 7 columns used", "'x' alone predicts the target"]
-    ends = [text for text, _ in summary_lines(run_record(), [outcome(remarks=said), missed], reports="reports")]
-    assert "parkinsons: 3 of 7 columns used" in ends
-    assert len([line for line in ends if "alone predicts" in line]) == 1
-    many = [outcome(remarks=tuple(f"remark {n}" for n in range(20)))]
-    assert any("and 8 more remarks" in text for text, _ in summary_lines(run_record(), many, reports="reports"))
 
 
 @pytest.mark.parametrize("reason", TELLING)
@@ -255,62 +248,23 @@ def test_a_failure_is_bounded_and_clean_whatever_the_job_printed() -> None:
     assert len(text.splitlines()) < 150
 
 
-def run_record(**changes: Any) -> RunRecord:
-    known = RunRecord(run_id="r1", started="", ended="", seed=0, workers=4, exit_code=0, folder="runs/r1")
-    return msgspec.structs.replace(known, **changes)
-
-
-def at(start_s: int, end_s: int) -> dict[str, Any]:
-    times = {"started": f"2026-01-01T10:00:{start_s:02d}Z", "ended": f"2026-01-01T10:00:{end_s:02d}Z"}
-    return {**times, "wall_s": float(end_s - start_s)}
-
-
-def test_the_end_of_a_run_tells_counts_simulated_data_durations_and_where_reports_are() -> None:
-    outcomes = [
-        outcome("als", **at(0, 8)),
-        outcome("brain", data=(SIMULATED,), **at(0, 4)),
-        failed("error", **at(4, 9)),
-        failed("error", optional=True, **at(8, 9)),
-    ]
-    assert summary_lines(run_record(problems=("history is locked",)), outcomes, reports="reports") == [
-        ("4 jobs: 2 passed, 1 failed, 1 failed but optional", {"red": True}),
-        ("simulated data: brain", {}),
-        ("18.0 s of training in 9.0 s on 4 slots; no order takes less than 8.0 s", {}),
-        ("reports: reports/runs/r1", {}),
-        ("warning: history is locked", {"yellow": True}),
-    ]
-
-
-def test_one_slot_or_no_job_needs_fewer_words() -> None:
-    one = summary_lines(run_record(workers=1), [outcome(**at(0, 8))], reports="reports")
-    assert one[:2] == [("1 job: 1 passed", {"green": True}), ("8.0 s of training in 8.0 s", {})]
-    none = summary_lines(run_record(), [], reports="reports")
-    assert [text for text, _ in none] == ["0 jobs", "reports: reports/runs/r1"]
-
-
-def test_what_jobs_waited_for_is_said_apart_from_how_long_they_took() -> None:
-    waited = outcome("als", **at(0, 4), waiting_s=3.6)
+def test_what_a_job_waited_for_is_said_apart_from_how_long_it_took() -> None:
+    waited = outcome("als", wall_s=4.0, waiting_s=3.6)
     assert finished_line(waited, width=80, done=1, total=2)[0] == (
         "PASSED  als           roc_auc 0.871, waited 3.6 s                  4.0 s  [1/2]"
     )
     assert word(waited) == "PASSED roc_auc 0.871, 4.0 s, waited 3.6 s"
-    lines = [text for text, _ in summary_lines(run_record(), [waited, waited], reports="reports")]
-    assert lines[1:3] == [
-        "8.0 s of training in 4.0 s on 4 slots; no order takes less than 4.0 s",
-        "jobs waited 7.2 s for imports, GPUs or another attempt",
-    ]
-    hardly = outcome(**at(0, 4), waiting_s=0.2)
-    assert "waited" not in word(hardly) + str(summary_lines(run_record(), [hardly], reports="reports"))
+    assert "waited" not in word(outcome(waiting_s=0.2))
 
 
 def test_the_method_of_intervals_is_said_once_for_all_jobs_that_have_it() -> None:
     methods = {"als": "95 %: DeLong's method over 252 people", "ms": "95 %: DeLong's method over 70 people", "own": ""}
     methods["both"] = f"{methods['als']}; {methods['ms']}; 95 %: DeLong's method over 9 people, for one fitted model"
     jobs = [outcome(name, interval_method=method) for name, method in methods.items()]
-    lines = [text for text, _ in summary_lines(run_record(), jobs, reports="reports")]
+    lines = interval_lines(jobs)
     assert "intervals of als, ms, both: 95 %: DeLong's method over people" in lines
     assert "intervals of both: 95 %: DeLong's method over people, for one fitted model" in lines
-    assert sum("intervals" in line for line in lines) == 2
+    assert len(lines) == 2
     many = [outcome(f"job{index}", interval_method=f"method {index}\x1b[2J") for index in range(9)]
     assert [line for line in interval_lines(many) if "\x1b" in line] == []
     assert len(interval_lines(many)) == 4

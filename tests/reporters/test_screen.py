@@ -180,9 +180,52 @@ def test_the_line_of_the_run_says_when_it_ends_where_there_is_room() -> None:
         lines = region([], Counter(done=3, waiting=8), 3661, size=(width, 30), now=NOW)
         return lines[-1].plain
 
-    assert line(80) == "3 done · 0 running · 8 waiting · about 1:01:01 to go, until 15:06"
-    assert line(60) == "3 done · 0 running · 8 waiting · about 1:01:01 to go"
+    assert line(80) == "3 done · 0 running · 8 waiting · done about 15:06, 1:01:01 left"
+    assert line(60) == "3 done · 0 running · 8 waiting · done about 15:06"
     assert line(40) == "3 done · 0 running · 8 waiting"
+    (late,) = region([], Counter(done=3), 12 * 3600, size=(80, 30), now=NOW)
+    assert late.plain.endswith(" · done about Sat 02:05, 12:00:00 left")
+
+
+def test_before_the_first_job_the_line_of_the_run_says_what_it_waits_for() -> None:
+    (line,) = region([], Counter(waiting=8), "loading monai, 40 s", size=(80, 30), now=NOW)
+    assert line.plain == "0 done · 0 running · 8 waiting · loading monai, 40 s"
+
+
+def named(job_id: str, tmp_path: Path, **fields: Any) -> WatchedJob:
+    watched = job(job_id, tmp_path)
+    watched.job = msgspec.structs.replace(watched.job, **fields)
+    return watched
+
+
+def labels(running: list[WatchedJob], width: int) -> list[str]:
+    lines = region(running, Counter(), None, size=(width, 30), now=NOW)[:-1]
+    return [line.plain.partition("━")[0].removeprefix("gw0 ").rstrip() for line in lines]
+
+
+def test_long_ids_are_cut_in_their_middle_where_they_are_least_alike(tmp_path: Path) -> None:
+    running = [named(f"{name}_from_structured_records_v{name[0]}2", tmp_path) for name in ("alzheimers", "asthma")]
+    assert labels(running, 80) == ["alzheimer…ecords_va2", "asthma_fr…ecords_va2"]
+    assert labels(running, 200)[0] == running[0].job.id
+
+
+def test_trials_show_their_parameters_as_columns_where_there_is_room(tmp_path: Path) -> None:
+    varied = ("depth", "rate")
+    running = [
+        named("net-4-a", tmp_path, trial_of="net", varied=varied, parameters={"depth": 4, "rate": 0.25}, seed=1),
+        named("net-12-b", tmp_path, trial_of="net", varied=varied, parameters={"depth": 12, "rate": 1e-5}, seed=3),
+        named("als", tmp_path, parameters={"depth": 4}),
+    ]
+    assert labels(running, 120) == [
+        "net  depth 4   rate 0.250  seed 1",
+        "net  depth 12  rate 1e-05  seed 3",
+        "als",
+    ]
+    assert labels(running, 60) == ["net-4-a", "net-12-b", "als"]
+    searched = named("net-trial-007", tmp_path, trial_of="net", varied=varied)
+    assert labels([searched], 120) == ["net-trial-007"]
+    searched.drawn = {"depth": 4, "rate": 0.25}
+    assert labels([searched], 120) == ["net-trial-007  depth 4  rate 0.250"]
 
 
 def test_a_job_that_waits_for_the_imports_of_others_is_shown_as_waiting(tmp_path: Path) -> None:

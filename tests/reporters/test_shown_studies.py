@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from made_studies import FAILED, PRUNED, RUN, make_study, study_job, trial
 from msgspec.structs import replace
@@ -19,7 +20,8 @@ from pytest_training.execution.slot import Slot, read_outcome, save_outcome
 from pytest_training.jobs.model import PlannedJob, RunSettings, Unchanged
 from pytest_training.records.recorded_run import read_run
 from pytest_training.records.studies import study_table
-from pytest_training.reporters.console import finished_line, remark_lines, summary_lines, word
+from pytest_training.reporters.closing import remark_lines, result_lines
+from pytest_training.reporters.console import finished_line, word
 from pytest_training.reporters.html.page import write_page
 from pytest_training.reporters.markdown import summary
 from pytest_training.reporters.studies import closing_lines, columns, verdict
@@ -91,14 +93,14 @@ def test_console_summary_page_and_list_of_runs_count_jobs_and_trials_alike(
     assert run.record
     of_trials = "3 trials: 1 passed, 1 pruned, 1 failed but optional"
     line = f"1 job: 1 passed; {of_trials}"
-    assert summary_lines(run.record, run.outcomes, reports="")[0] == (line, {"green": True})
+    assert next(result_lines(run, reports="")) == (line, {"green": True})
     assert summary(run, run.comparison).startswith(f"## Training: 1 passed; {of_trials}\n")
     write_page(run, is_latest=True)
     assert "<title>1 of 1 passed" in (tmp_path / "index.html").read_text()
     assert main(["runs", "--json", "--reports", str(tmp_path)]) == 0
     (counted,) = json.loads(capsys.readouterr().out)
     assert (counted["selected"], counted["passed"]) == (1, 1)
-    alone = summary_lines(run.record, run.outcomes[:2], reports="")[0][0]
+    alone, _ = next(result_lines(msgspec.structs.replace(run, outcomes=run.outcomes[:2]), reports=""))
     assert alone == "2 jobs: 1 passed, 1 pruned"  # trials without their study
 
 

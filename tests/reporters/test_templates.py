@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jinja2
@@ -14,16 +15,20 @@ from pytest_training.reporters.html import environment
 
 
 @pytest.fixture
-def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return a copy of the templates, which nobody has compiled."""
     folder = tmp_path / "templates"
     shutil.copytree(environment.TEMPLATES, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(environment, "TEMPLATES", folder)
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    return folder
+    environment.templates.cache_clear()
+    yield folder
+    environment.templates.cache_clear()
 
 
 def written(reports: Path, run_id: str) -> str:
+    """Return a page as another process writes it."""
+    environment.templates.cache_clear()
     publish(make_run(reports, jobs=2, epochs=1, run_id=run_id))
     return (reports / "index.html").read_text(encoding="utf-8")
 

@@ -70,11 +70,12 @@ def test_a_smoke_run_judges_no_gate_and_leaves_all_of_the_whole_runs(project: Pr
     result.stdout.fnmatch_lines(
         [
             "all trials: pytest-training table several --reports reports/smoke",
-            "7 jobs: 7 passed; 2 trials: 2 passed",
-            "smoke run: 5 gates not judged; in no history, and the reports of the last whole run stay",
             "misnamed: no metric 'acuracy', which a gate needs (did you mean 'accuracy'?)*",
-            "reports: reports/smoke/runs/*",
+            "smoke run: 5 gates not judged; in no history, and the reports of the last whole run stay",
+            "7 jobs: 7 passed; 2 trials: 2 passed",
             "warning: several, whole, needy: trained whole: no epochs, folds or smoke:",
+            "reports: reports/smoke/runs/*",
+            "page: file:///*/reports/smoke/index.html",
         ]
     )
     smoke = {name: each.decode() for name, each in contents(project.reports / "smoke").items()}

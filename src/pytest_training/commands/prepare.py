@@ -10,11 +10,12 @@ from pathlib import Path
 from pytest_training.commands.answers import remark, say
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder
-from pytest_training.fixture import SHIPPED_TEST
+from pytest_training.fixture import EXAMPLE, SHIPPED_TEST
 from pytest_training.jobs import discovery, kinds, loading, model
 from pytest_training.jobs.kinds.script.arguments import outputs
 from pytest_training.jobs.lookup import FileFilter, Lookup, checked_folders, is_usual_root
 from pytest_training.jobs.plan_file import read_plan
+from pytest_training.jobs.source.sources import Sources
 from pytest_training.project import Project, find_settings
 from pytest_training.records.durations import FILE, machine_speed, read_durations, updated, write_durations
 from pytest_training.records.history import History
@@ -43,6 +44,11 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     lookup = Lookup(files=files)
     root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, lookup)
     jobs, _ = loading.load_jobs(root, here, None, lookup)
+    if not (jobs or arguments.root or include or exclude or _has_trainings(here, files)):
+        say("nothing here trains yet, so an example is written")
+        root, files = here / "training", FileFilter()
+        _write(root / EXAMPLE.stem, EXAMPLE.read_text(encoding="utf-8"), here)
+        jobs, _ = loading.load_jobs(root, here, None, Lookup(files=files))
     if not jobs:
         reason = discovery.nothing_below(root, here, files, option="--include")
         raise TrainingError(f"{reason}; --root names another folder")
@@ -52,6 +58,11 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     _write(root / "jobs.yaml", commented_catalogue(jobs), here)
     _settle(SETTINGS.format(root=relative) + "".join(_patterns(files, arguments)), here)
     say("dry run: pytest test_training_jobs.py --collect-only    train: pytest test_training_jobs.py -n 4")
+
+
+def _has_trainings(here: Path, files: FileFilter) -> bool:
+    """Return True if a file below looks like a training, even if it is no job."""
+    return bool(discovery.candidates(Sources(here, here), here, files, kinds.KINDS))
 
 
 def _patterns(files: FileFilter, arguments: argparse.Namespace) -> Iterator[str]:
@@ -85,6 +96,7 @@ def _find_root(here: Path, lookup: Lookup) -> Path:
 def _write(path: Path, text: str, here: Path) -> None:
     name = os.path.relpath(path, here)
     try:
+        path.parent.mkdir(exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
@@ -109,7 +121,8 @@ def _comments(job: model.Job) -> Iterator[str]:
         names = [each.name for each in job.declared if each.name not in outputs(job, ".")]
         values = ", ".join(f"{name}: {encode(job.parameters.get(name)).decode()}" for name in names)
         yield f"  #   parameters: {{{values}}}"
-    yield '  #   gates: {accuracy: ">= 0.8"}'
+    gates = {gate.metric: f"{gate.operator} {gate.threshold:g}" for gate in job.gates} or {"accuracy": ">= 0.8"}
+    yield f"  #   gates: {{{', '.join(f'{metric}: {encode(value).decode()}' for metric, value in gates.items())}}}"
     if kinds.KINDS[job.kind].is_program:
         yield "  #   metrics: {file: metrics.json}"
     if job.fresh:

@@ -125,7 +125,7 @@ def best(arguments: argparse.Namespace, project: Project) -> None:
 
 
 def prune(arguments: argparse.Namespace, project: Project) -> None:
-    """Remove the run folders that nothing keeps, the newest first: what refers goes before what it refers to."""
+    """Remove the run folders that nothing keeps, the newest first: newer ones may refer to older ones."""
     if arguments.keep < 1:
         raise TrainingError(f"--keep: expected a number of runs, at least 1, found {arguments.keep}")
     reasons, removed = reasons_to_stay(project, arguments.keep), dict[str, float]()

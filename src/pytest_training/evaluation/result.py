@@ -1,4 +1,4 @@
-"""What came of judging a record of predictions, as evaluation.json has it; no numpy here: reporters read it."""
+"""The metrics of a record of predictions, as in evaluation.json; without numpy, because reporters read it."""
 
 import re
 from collections import Counter

@@ -45,7 +45,7 @@ class Suspect(NamedTuple):
 
 
 class Neighbours(NamedTuple):
-    """Of some rows the nearest others, and where the distances leap."""
+    """The nearest others of some rows, and where the distances leap."""
 
     rows: Ints
     near: Ints  # rows x neighbours, the nearest first

@@ -1,4 +1,4 @@
-"""What a job gets of the jobs that it needs: their outcomes, also in place of `{needs.teacher.folder}` and the like."""
+"""The outcomes of the jobs that a job needs, also for places such as `{needs.teacher.folder}`."""
 
 import re
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ def gather(planned: PlannedJob, folder: RunFolder) -> dict[str, NeededOutcome]:
 
 
 def with_places(job: Job, needed: Needed) -> Job:
-    """Return the job with `{needs.teacher.folder}` and the like filled in in its parameters."""
+    """Return the job with places such as `{needs.teacher.folder}` filled in in its parameters."""
     parameters = {name: _filled(each, needed) for name, each in job.parameters.items()}
     return msgspec.structs.replace(job, parameters=parameters) if job.needs else job
 

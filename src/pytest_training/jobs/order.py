@@ -28,7 +28,7 @@ def start_order(ids: Sequence[str], expected: Seconds, needs: Needs, *, workers:
 
 
 def _inside(ids: Sequence[str], needs: Needs) -> dict[str, list[str]]:
-    """Return the needs among these jobs: no job waits for one that is not selected."""
+    """Return the needs among these jobs: jobs wait only for selected ones."""
     selected = set(ids)
     return {job_id: [other for other in needs.get(job_id, ()) if other in selected] for job_id in ids}
 

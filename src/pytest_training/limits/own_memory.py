@@ -3,8 +3,8 @@
 That is their anonymous memory without the pages that the job server shares with them, and what they hold in files that
 lie in memory (memfd, /dev/shm). Pages of files on disk give way when others need the memory: they are not counted.
 
-/proc/PID/status bounds it from above and takes 0.02 ms. smaps_rollup says what is shared and takes 12 ms for a GiB: it
-is read only when the bound is above the limit or the estimate above the peak, and for a fiftieth of the time.
+/proc/PID/status is an upper bound and takes 0.02 ms. smaps_rollup shows the shared part and takes 12 ms for a GiB. It
+is read only if the bound is above the limit or the estimate above the peak, for at most a fiftieth of the time.
 """
 
 import contextlib

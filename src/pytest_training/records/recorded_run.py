@@ -70,7 +70,7 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def comparison(self) -> Comparison:
-        """What got better or worse against what `--training-compare` names, else against the last run."""
+        """Better and worse metrics, compared with what `--training-compare` names, else against the last run."""
         own = folded(self.own_outcomes)  # trials of a search have other parameters each time
         ids = [outcome.job_id for outcome in own]
         against, project = self.settings.compare or "last", Path(self.settings.project)

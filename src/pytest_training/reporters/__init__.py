@@ -11,7 +11,7 @@ from pytest_training.options import DOORS, secret_values
 if TYPE_CHECKING:
     import pytest
 
-REPORTERS = ("history", "json_report", "junit", "html.page", "markdown", "github", "audit", "terminal")
+REPORTERS = ("history", "json_report", "junit", "html.running", "markdown", "github", "audit", "terminal")
 """Modules in the order in which they are called; the history is first, so that reports have its problems."""
 
 

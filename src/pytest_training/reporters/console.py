@@ -1,4 +1,4 @@
-"""Jobs in words for the terminal: a line per finished job, the text of a failure, the last lines of a run."""
+"""Jobs in words for the terminal: a line per finished job, the text of a failure, counts and durations."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_training.execution.outcome import GateResult, Outcome, Shown, Status, Tolerated
 from pytest_training.records.measures import headline
 from pytest_training.records.recorded_run import folded
-from pytest_training.records.run_record import RunRecord, Timing, timing
+from pytest_training.records.run_record import Timing
 from pytest_training.text import cells, clean_lines, fit, one_line, pad, table
 from pytest_training.units import distinct, duration, number
 from pytest_training.wording import counted
@@ -15,7 +15,6 @@ from pytest_training.wording import counted
 Markup = dict[str, bool]
 Line = tuple[str, Markup]
 LOG_LINES = 20
-MOST_REMARKS = 12
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 WORTH_SAYING_S = 1.0  # shortest waiting that the console names
 MOST_METHODS = 4  # of intervals, that are explained
@@ -110,40 +109,6 @@ def failure_text(outcome: Outcome, *, folder: str = "") -> str:
 def gate_table(gates: Sequence[GateResult]) -> list[str]:
     """Return the gates as lines: metric, required, found, by how much."""
     return table(("metric", "required", "found", ""), [gate_row(result) for result in gates])
-
-
-def summary_lines(run: RunRecord, outcomes: Sequence[Outcome], *, reports: str) -> list[Line]:
-    """Return the last lines of a run: counts, simulated data, duration and bound, reports, problems."""
-    is_clean = all(outcome.status.is_good or outcome.optional for outcome in outcomes)
-    jobs = counted(len(folded(outcomes)), "job")
-    lines: list[Line] = [(": ".join(filter(None, [jobs, counts(outcomes)])), {"green" if is_clean else "red": True})]
-    if run.smoke:
-        count = sum(each.passed is None for outcome in outcomes for each in outcome.gates)
-        gates = f"{counted(count, 'gate')} not judged; " if count else ""
-        lines.append((f"smoke run: {gates}in no history, and the reports of the last whole run stay", {}))
-    if simulated := dict.fromkeys(one_line(each.trial_of or each.job_id) for each in outcomes if each.is_simulated):
-        lines.append((f"simulated data: {fit(', '.join(simulated), 200)}", {}))
-    measured = timing(outcomes, run.workers)
-    if took := durations(measured):
-        bound = f" on {run.workers} slots; no order takes less than {duration(measured.lower_bound_s)}"
-        lines.append((took + (bound if run.workers != 1 else ""), {}))
-    if waited := waiting_line(measured, run.place):
-        lines.append((waited, {}))
-    if run.place:
-        lines.append((f"trained on {one_line(run.place)}", {}))
-    lines += remark_lines(outcomes)
-    lines += [(line, {}) for line in interval_lines(outcomes)]
-    lines.append((f"reports: {one_line(reports)}/{run.folder}", {}))
-    return lines + [(f"warning: {one_line(problem)}", {"yellow": True}) for problem in run.problems]
-
-
-def remark_lines(outcomes: Sequence[Outcome]) -> list[Line]:
-    """Return what jobs said of their results; of one that failed, it stands with its failure."""
-    passed = [each for each in outcomes if each.status != Status.FAILED]
-    said = [*dict.fromkeys((each.trial_of or each.job_id, remark) for each in passed for remark in each.remarks)]
-    lines: list[Line] = [(f"{one_line(job_id, 40)}: {one_line(remark)}", {}) for job_id, remark in said[:MOST_REMARKS]]
-    more = len(said) - MOST_REMARKS
-    return [*lines, *([(f"and {more} more remarks of jobs: see summary.md", {})] if more > 0 else [])]
 
 
 def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:

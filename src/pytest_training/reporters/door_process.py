@@ -79,7 +79,7 @@ def main() -> None:
     os.nice(NICENESS)
 
     def say(sign: float | str) -> None:
-        with contextlib.suppress(OSError):  # the owner was killed
+        with contextlib.suppress(BrokenPipeError):  # the owner was killed
             signs.write(msgspec.json.encode(sign) + b"\n")
 
     try:

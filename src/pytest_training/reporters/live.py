@@ -17,7 +17,7 @@ from rich.text import Text
 
 from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.reporters.watch import WatchedJob
-from pytest_training.text import ESCAPE_SEQUENCES, cells, fit, one_line, pad
+from pytest_training.text import ESCAPE_SEQUENCES, cells, fit, fit_middle, one_line, pad, table
 from pytest_training.units import clock
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -131,21 +131,24 @@ class Screen:
 def region(
     running: Sequence[WatchedJob],
     counts: Mapping[str, int],
-    remaining_s: float | None,
+    ahead: float | str | None,
     *,
     size: tuple[int, int],
     now: datetime,
 ) -> list[Text]:
-    """Return the lines below pytest's own, not wider than the terminal, no more than it has room for."""
+    """Return the lines below pytest's own, not wider than the terminal, no more than it has room for.
+
+    `ahead` is the expected seconds to the end, or what goes on before the first job starts.
+    """
     width, height = size
     most = max(height - ROOM - 1, 1)
     listed = list(running[: most if len(running) <= most else most - 1])
-    id_width = min(max((cells(one_line(each.job.id)) for each in listed), default=0), max(width // 4, 8))
     slot_width = max((len(each.slot) for each in listed), default=0)
-    lines = [_job(each, width, id_width, slot_width) for each in listed]
+    labels = _labels(listed, width)
+    lines = [_job(each, width, label, slot_width) for each, label in zip(listed, labels, strict=True)]
     if len(running) > len(listed):
         lines.append(Text(f"… and {len(running) - len(listed)} more jobs are running", style="dim", end=""))
-    lines.append(_run(counts, remaining_s, width, now))
+    lines.append(_run(counts, ahead, width, now))
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return lines
@@ -158,7 +161,19 @@ def drawn(line: Text, *, colours: bool) -> str:
     return "".join(each.style.render(each.text, color_system=system) if each.style else each.text for each in segments)
 
 
-def _job(watched: WatchedJob, width: int, id_width: int, slot_width: int) -> Text:
+def _labels(listed: Sequence[WatchedJob], width: int) -> list[str]:
+    """Return the jobs' names, equally wide: ids, and of trials study and parameters in columns where there is room."""
+    named = [each.name for each in listed]
+    keys = dict.fromkeys(key for _, values in named for key in values)
+    rows = [[name, *(f"{key} {values[key]}" if key in values else "" for key in keys)] for name, values in named]
+    labels = table(rows[0], rows[1:]) if rows else []
+    if max(map(cells, labels), default=0) > max(width * 2 // 5, 8):
+        labels = [fit_middle(one_line(each.job.id), max(width // 4, 8)) for each in listed]
+    widest = max(map(cells, labels), default=0)
+    return [pad(label, widest) for label in labels]
+
+
+def _job(watched: WatchedJob, width: int, label: str, slot_width: int) -> Text:
     """Return a job's line; where there is little room its memory goes first, then its metrics, then its bar."""
     left = watched.remaining_s
     time = f"{clock(watched.elapsed_s):>6}"
@@ -166,7 +181,7 @@ def _job(watched: WatchedJob, width: int, id_width: int, slot_width: int) -> Tex
     memory = f"{watched.memory_mb:>6.0f} MiB" if watched.memory_mb else " " * 10
     line = Text(no_wrap=True, end="")
     line.append(pad(watched.slot, slot_width) + " ", style="dim")
-    line.append(pad(fit(one_line(watched.job.id), id_width), id_width), style="bold")
+    line.append(label, style="bold")
     room = width - cells(line.plain) - len(time) - 1
     for end, needed in ((rest, BAR + 8), (memory, BAR + 30)):
         if room - len(end) - 1 >= needed:
@@ -190,14 +205,17 @@ def _bar(watched: WatchedJob, columns: int) -> list[tuple[str, str]]:
     return [("━" * full, "green"), ("─" * (columns - full), "dim"), (f"{100 * share:>3.0f} %", "")]
 
 
-def _run(counts: Mapping[str, int], remaining_s: float | None, width: int, now: datetime) -> Text:
+def _run(counts: Mapping[str, int], ahead: float | str | None, width: int, now: datetime) -> Text:
     done = (f"{counts['done']} done", "green" if counts["done"] else "")
     line = Text.assemble(done, f" · {counts['running']} running · {counts['waiting']} waiting", no_wrap=True, end="")
     if counts["failed"]:
         line.append(" · ").append(f"{counts['failed']} failed", style="bold red")
-    if remaining_s:
-        about = f" · about {clock(remaining_s)} to go"
-        for end in (f"{about}, until {now + timedelta(seconds=remaining_s):%H:%M}", about):
+    if isinstance(ahead, str):
+        line.append(f" · {ahead}", style="yellow")
+    elif ahead:
+        ends = now + timedelta(seconds=ahead)
+        about = f" · done about {ends:%H:%M}" if ends.date() == now.date() else f" · done about {ends:%a %H:%M}"
+        for end in (f"{about}, {clock(ahead)} left", about):
             if cells(line.plain + end) <= width:
                 return line.append(end, style="dim")
     return line

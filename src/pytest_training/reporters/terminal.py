@@ -9,30 +9,26 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import pytest
 
-from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
-from pytest_training.options import MODES, REGISTRY, shown_path, text_of
+from pytest_training.options import MODES, shown_path, text_of
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
-from pytest_training.records.comparison import Comparison
 from pytest_training.records.recorded_run import TrainingRun
-from pytest_training.records.studies import studies
-from pytest_training.reporters.console import Line, finished_line, summary_lines
+from pytest_training.reporters.closing import fact_lines, result_lines
+from pytest_training.reporters.console import finished_line
 from pytest_training.reporters.live import Screen, drawn, region
-from pytest_training.reporters.studies import closing_lines
-from pytest_training.reporters.watch import Watch, WatchedJob, loading_in_words
+from pytest_training.reporters.watch import WatchedJob, loading_in_words, watch_of
 from pytest_training.text import fit, one_line, pad
 from pytest_training.units import duration, parse_duration
 from pytest_training.wording import listing
 
 REDRAW_S = 0.33
 SAY_LOADING_AFTER_S = 5.0
-MOST_CHANGES = 20  # lines of the comparison
 MOST_STOPPED = 6  # names of jobs that are being stopped
 MINUTE_S = 60
+QUIETEST = -1  # verbosity at which the end of a run is still said: -q
 
 
 class Progress:
@@ -44,12 +40,7 @@ class Progress:
         is_terminal = self.terminal.isatty and os.environ.get("TERM", "") not in {"", "dumb"}
         self.is_live = is_terminal and (mode == "live" or (mode == "auto" and not os.environ.get("CI")))
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
-        planned = {each.job.id: each for each in run.plan.jobs}
-        sees_starts = run.settings.backend in BACKENDS  # one from outside may copy the files at the end
-        registry = config.stash[REGISTRY]
-        is_elsewhere = registry.backends[run.settings.backend].is_elsewhere
-        self.watch = Watch(run.folder, planned, run.plan.workers, sees_starts, is_elsewhere, outcomes)
-        self.watch.stalled_s, self.watch.registry = run.settings.stalled_s, registry
+        self.watch = watch_of(config, run, outcomes)
         self.heartbeat_s = parse_duration(*text_of(config, "heartbeat"))
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))
@@ -57,12 +48,16 @@ class Progress:
         self.next_beats: dict[str, float] = {}
         self.loading_said: set[str] = set()
 
-    def start_job(self, job: Job) -> None:
-        """Watch a job, and say so if nothing is redrawn."""
-        self.watch.start(job)
+    def begin(self) -> None:
+        """Start showing."""
         if self.thread is None:
             self.thread = threading.Thread(target=self._show, name="training-progress", daemon=True)
             self.thread.start()
+
+    def start_job(self, job: Job) -> None:
+        """Watch a job, and say so if nothing is redrawn."""
+        self.watch.start(job)
+        self.begin()
         if not self.is_live and self.verbosity == 0:
             expected = self.watch.running[job.id].expected_s
             width = min(max(map(len, self.watch.planned)), 40)
@@ -90,7 +85,9 @@ class Progress:
     def _redraw(self, running: list[WatchedJob]) -> None:
         width, height = self.screen.size()
         size, now = (max(width - 1, 20), height), datetime.now().astimezone()
-        lines = region(running, self.watch.counts(), self.watch.remaining_s(), size=size, now=now)
+        starting = "workers start" if self.watch.workers > 1 else "the first job starts"
+        ahead = self.watch.remaining_s() if self.watch.begun else loading_in_words(self.watch.loading) or starting
+        lines = region(running, self.watch.counts(), ahead, size=size, now=now)
         self.screen.show([drawn(line, colours=bool(self.terminal.hasmarkup)) for line in lines])
 
     def _beat(self, running: list[WatchedJob]) -> None:
@@ -135,6 +132,8 @@ class Reporter:
         is_pytests = isinstance(self.terminal, pytest.TerminalReporter)  # another's has methods of its own
         if self.mode != "off" and is_pytests and run.settings.backend != "in-process":  # else it is the debugger's
             self.progress = Progress(self.config, run, self.outcomes, self.mode)
+            if self.progress.is_live:
+                self.progress.begin()
 
     def pytest_training_job_start(self, job: Job) -> None:
         """Show that the job started."""
@@ -167,25 +166,20 @@ class Reporter:
             if self.progress is None:
                 screen.close()
 
+    @pytest.hookimpl(trylast=True)
     def pytest_training_run_end(self, run: TrainingRun) -> None:
-        """Stop showing; leave the summary for the end of the session's output."""
+        """Stop showing; leave the summary for the end of the session's output, after all reports are written."""
         if self.progress is not None:
             self.progress.end()
         if run.record is None:
             run.closing.append(("no job began: the reports are as they were", {"yellow": True}))
-        if run.record is None or self.config.option.verbose < 0:
-            return
-        reports = shown_path(run.folder.reports, self.config)
-        place = f" --reports {shlex.quote(reports)}" if run.plan.smoke or self.config.option.training_reports else ""
-        record = msgspec.structs.replace(run.record, problems=tuple(run.problems))
-        if run.settings.compare is not None:
-            run.closing.extend(comparison_lines(run.comparison))
-        run.closing.extend((line, {}) for line in closing_lines(studies(run), place))
-        run.closing.extend(summary_lines(record, run.outcomes, reports=reports))
-        is_left = any(not outcome.status.is_good for outcome in run.outcomes)
-        may_go_on = not (run.settings.audit or run.plan.smoke)
-        if run.record.exit_code == pytest.ExitCode.INTERRUPTED and is_left and may_go_on:
-            run.closing.append((f"go on: pytest --training-resume{self._places()}", {"bold": True}))
+        elif self.config.option.verbose >= QUIETEST:
+            reports, option = shown_path(run.folder.reports, self.config), self.config.option
+            table = f" --reports {shlex.quote(reports)}" if run.plan.smoke or option.training_reports else ""
+            is_quiet = option.verbose < 0
+            run.closing.extend([] if is_quiet else fact_lines(run, table))
+            reports = "" if is_quiet else reports
+            run.closing.extend(result_lines(run, reports=reports, table=table, places=self._places()))
 
     def _places(self) -> str:
         """Return the options with which the run is found again."""
@@ -193,26 +187,3 @@ class Reporter:
         values = {"root": [option.training_root], "reports": [option.training_reports]}
         several = [*values.items(), ("catalogue", option.training_catalogue or ())]
         return "".join(f" --training-{name}={shlex.quote(each)}" for name, paths in several for each in paths if each)
-
-
-def comparison_lines(comparison: Comparison) -> list[Line]:
-    """Return lines about what got better or worse, with their colours."""
-    lines: list[Line] = [(f"against {one_line(comparison.against)}:", {"bold": True})]
-    notable = [job for job in comparison.jobs if job.is_notable]
-    for job in notable[:MOST_CHANGES]:
-        name = one_line(job.job_id, 40)
-        other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
-        if job.status:
-            lines.append((f"  {name}: {job.status[0]}, now {job.status[1]}{other}", {"yellow": True}))
-        for change in job.listed:
-            colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
-            lines.append((f"  {name}: {one_line(change.metric, 40)} {change.words()}{other}", colour))
-    if len(notable) > MOST_CHANGES:
-        lines.append((f"  and {len(notable) - MOST_CHANGES} more jobs: see summary.md", {}))
-    if not notable and comparison.jobs:
-        lines.append(("  no metric changed", {}))
-    lines += [(f"  {one_line(line, 200)}", {}) for line in comparison.noise_lines]
-    if comparison.missing:
-        lines.append((f"  without an earlier outcome: {one_line(', '.join(comparison.missing), 200)}", {}))
-    lines += [(f"  {one_line(problem)}", {"yellow": True}) for problem in comparison.problems]
-    return lines

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from statistics import fmean
+from typing import Any
 
+import pytest
 from msgspec import Struct, field
 
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Loading, Usage
+from pytest_training.execution.backends import BACKENDS
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
@@ -21,8 +24,10 @@ from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.tree import Stillness, stalled
 from pytest_training.machine import other_host
+from pytest_training.options import REGISTRY
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
+from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.registry import Registry
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
@@ -49,6 +54,7 @@ class WatchedJob(Struct):
     begun: float | None = None  # when its process was first seen
     waits_for: str = ""  # what is being imported meanwhile: `loading monai, 40 s`
     slot: str = ""
+    drawn: Mapping[str, Any] = {}  # of a search's trial: the parameters that it has drawn
     memory_mb: float | None = None
     attempt: int = 0
     tail: EventTail | None = None
@@ -103,6 +109,19 @@ class WatchedJob(Struct):
         words = (number(value) if isinstance(value, int | float) else one_line(str(value), 20) for _, value in ordered)
         return " · ".join(f"{one_line(name, 20)} {word}" for (name, _), word in zip(ordered, words, strict=True))
 
+    @property
+    def name(self) -> tuple[str, dict[str, str]]:
+        """Its id, or a trial's study; and the values by parameter that tell the trial from others."""
+        job, values = self.job, {**self.job.parameters, **self.drawn}
+        varied = {name: values[name] for name in job.varied if name in values}
+        varied |= {"seed": job.seed} if job.trial_of and job.seed is not None else {}
+        is_told = varied.keys() - self.drawn and job.trial_of  # the trials of a search may draw alike
+        words = {
+            one_line(name, 20): one_line(number(v) if isinstance(v, float) else str(v), 20)
+            for name, v in varied.items()
+        }
+        return one_line(job.trial_of if is_told and job.trial_of else job.id), words
+
     def poll(self, folder: RunFolder) -> None:
         """Read what is new in the job's files, and once a second its memory."""
         files = folder.job(self.job.id)
@@ -112,7 +131,7 @@ class WatchedJob(Struct):
             self.memory, own = OwnMemory(inherited_mb=math.inf), files.attempt(self.attempt)
             self.stillness, self.tail = Stillness((own.log, own.events), self.stillness.after_s), EventTail(own.events)
             begun = read_json(own.started, Attempt)
-            self.slot = begun.slot if begun else self.slot
+            self.slot, self.drawn = (begun.slot, begun.drawn) if begun else (self.slot, self.drawn)
             with suppress(ResultError, OSError):  # the judge says it
                 self.followed = Followed(RunningAttempt(self.job, own, own.started.stat().st_mtime), self.readers)
         if self.tail is None:
@@ -193,7 +212,7 @@ class Watch(Struct):
         for each in jobs:
             each.poll(self.folder)
         waiting = [each for each in jobs if each.is_waiting]
-        self.loading = read_json(self.folder.loading, Loading) if waiting else None
+        self.loading = read_json(self.folder.loading, Loading) if waiting or not self.begun else None
         for each in waiting:
             each.waits_for = loading_in_words(self.loading)
         return jobs
@@ -237,3 +256,18 @@ class Watch(Struct):
         for expected_s in waiting:
             heapq.heappush(ends, heapq.heappop(ends) + (typical if expected_s is None else expected_s))
         return max(ends, default=0.0)
+
+
+def watch_of(config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Watch:
+    """Return a watch over a run that begins; `outcomes` are those of the jobs that have ended, by id."""
+    registry, backend = config.stash[REGISTRY], run.settings.backend
+    return Watch(
+        run.folder,
+        {each.job.id: each for each in run.plan.jobs},
+        run.plan.workers,
+        sees_starts=backend in BACKENDS,  # one from outside may copy the files at the end
+        is_elsewhere=registry.backends[backend].is_elsewhere,
+        outcomes=outcomes,
+        stalled_s=run.settings.stalled_s,
+        registry=registry,
+    )

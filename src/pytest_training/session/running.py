@@ -245,23 +245,23 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
             pytest_adapter.wait_for_workers(self.exiting, EXIT_PATIENCE_S)
 
     def _save_record(self) -> None:
-        if self.run.record is not None:
-            record = replace(self.run.record, problems=tuple(map(str, self.run.problems)))
-            self.run = replace(self.run, record=record)
+        if (record := self.run.record) is not None:
+            self.run = replace(self.run, record=replace(record, problems=tuple(map(str, self.run.problems))))
             with self.run.noting_failure(f"{self.run.folder.record}"):
                 write_atomically(self.run.folder.record, encode(record, indent=1))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write the closing lines of reporters, and the problems that came later."""
-        lines = list(self.run.closing)
-        if self.config.option.verbose >= 0:
-            terminalreporter.ensure_newline()
-            terminalreporter.section("training", "-")
-            warnings = [f"warning: {one_line(str(problem))}" for problem in self.run.problems]
-            lines += [(text, {"yellow": True}) for text in warnings if text not in dict(lines)]
-        for text, markup in lines:
-            terminalreporter.write_line(text, **markup)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Any:
+        """Write the closing lines of reporters last, below pytest's failures, and the problems that came later."""
+        try:
+            return (yield)
+        finally:
+            lines, warnings = self.run.closing, [f"warning: {one_line(str(each))}" for each in self.run.problems]
+            if self.config.option.verbose >= 0:
+                terminalreporter.section("training", "-")
+                lines = [*lines, *((text, {"yellow": True}) for text in warnings if text not in dict(lines))]
+            for text, markup in lines:
+                terminalreporter.write_line(text, **markup)
 
     def pytest_unconfigure(self) -> None:
         """End the backend and every process of the run."""

@@ -100,7 +100,7 @@ def test_twelve_jobs_train_through_slurm(project: Project, slurm: Slurm) -> None
     assert result.ret == 0, text(result)
     assert set(project.statuses().values()) == {"passed"}, project.statuses()
     nodes = "trained on slurm: [12] node*"  # jobs this short may end before the second has come
-    result.stdout.fnmatch_lines(["12 jobs: 12 passed; 2 trials: 2 passed", nodes])
+    result.stdout.fnmatch_lines([nodes, "12 jobs: 12 passed; 2 trials: 2 passed"])
     assert result.stderr.lines == []
     assert slurm.queue() == []
     assert [path.name for path in project.root.glob("slurm-*")] == []

@@ -26,7 +26,7 @@ ENCODE = msgspec.json.Encoder().encode_lines
 class EventLog:
     """Writes events.jsonl; cheap enough to be called in a job's innermost loop. A kind: all with the same last name.
 
-    Of events of a kind 500 a second are kept, one once the file has 8 MiB, and the newest of each second. That one is
+    500 events a second of a kind are kept, one once the file has 8 MiB, and the newest of each second. That one is
     written with the first event of a later second: no thread and no signal could do it earlier, since a job may fork
     and has signals of its own.
     """
@@ -43,7 +43,7 @@ class EventLog:
         self._left_out: dict[str, dict[str, Any]] = {}  # the newest of this second, by kind
 
     def log(self, /, **values: float | str) -> None:
-        """Record numbers as they arise, e.g. `run.log(fold=0, epoch=3, loss=0.41)`; of very many a second, a part."""
+        """Record numbers as they arise, like `run.log(epoch=3, loss=0.41)`; beyond 500 a second, only some are kept."""
         if monotonic() < self._until and self._kind in values:
             self._newest = values
             return
@@ -56,7 +56,7 @@ class EventLog:
         self._until, self._kind = self._end if goes_on else 0.0, kind
 
     def progress(self, done: float, total: float) -> None:
-        """Record how much is done, e.g. `run.progress(fold, folds)`."""
+        """Record how much is done of how much, like `run.progress(fold, folds)`; the live view shows it."""
         self._add(PROGRESS, "progress", [plain("done", done), plain("total", total)])
 
     def close(self) -> None:

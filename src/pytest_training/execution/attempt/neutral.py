@@ -150,7 +150,7 @@ class Neutral:
             self._changes.append((self._importing[-1], changes))
 
     def restore(self, imports: Iterable[str]) -> None:
-        """Set what imports have changed to what it would be with these imports alone."""
+        """Reset changes of imports, except those of the given imports."""
         if not self._changes and not self._at_exit:
             return
         used = list(dict.fromkeys(name.partition(".")[0] for name in imports))

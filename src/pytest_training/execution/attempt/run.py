@@ -83,14 +83,14 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
             ) from None
 
     def needed(self, job_id: str) -> NeededOutcome:
-        """Return `folder`, `metrics` and `artifacts` of a job under this one's `needs:`."""
+        """Return the outcome of a job under `needs:`, with its `folder`, `metrics`, `artifacts` and `run_id`."""
         if job_id not in self._needed:
             problem = f"job {job_id!r} is not under `needs:` of this job in training/jobs.yaml"
             raise DataError(f"{problem}: {one_of(job_id, self._needed)}")
         return self._needed[job_id]
 
     def data(self, name: str) -> Path:
-        """Return the local path of a dataset, checked against its declared sha256."""
+        """Return the local path of a dataset that the catalogue declares, once its sha256 is checked."""
         if name not in self._used:
             declared = self.dataset(name)
             if self._real_data_only and not declared.real:
@@ -103,7 +103,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         return Path(self._used[name].path)
 
     def use(self, path: str | Path) -> tuple[Path, str]:
-        """Return the path of a file or folder that the user named, with its sha256; the outcome records both."""
+        """Return the path of a file or folder that the user names, and its sha256; the outcome records both."""
         place = Path(path).expanduser().absolute()
         if not place.exists():
             raise DataError(f"expected a file or folder at {str(path)!r} (that is {place}), found none")
@@ -112,10 +112,10 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         return place, sha256
 
     def target(self, values: Any, person: Any = None) -> Any:
-        """Return the target as it is; shuffled where `pytest --training-audit` trains on a shuffled one.
+        """Return the target as it is, or shuffled if an audit trains on a shuffled target (`--training-audit`).
 
-        To be called before anything is selected, fitted or split by the target. `person` has the person of each row, if
-        people have several: their rows then get the sequence of another person.
+        Call it before anything is selected, fitted or split by the target. State the `person` of each row if people
+        have several rows. The rows of a person then get the values of another person.
         """
         from pytest_training.execution.attempt import target  # noqa: PLC0415  (not every job states one)
 
@@ -137,20 +137,20 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         return differences(self._records, earlier)
 
     def choice(self, name: str, chosen: Any, *, among: Sequence[Any]) -> None:
-        """State a setting that was chosen from a grid, mostly once in each fold: an audit looks at the grid's edges."""
+        """State a setting that was chosen from a grid, once in each fold; an audit warns of one at the grid's edge."""
         if self.examination:
             self.examination.choices.setdefault(name, []).append((chosen, list(among)))
 
     def note(self, sentence: str) -> None:
-        """Say what a reader of the result must know: `3 of 7 columns used`; the terminal and every report show it."""
+        """Add a sentence for readers of the result, like `3 of 7 columns used`; terminal and reports show it."""
         if len(self.notes) < MOST_NOTES and (line := one_line(str(sentence))) and line not in self.notes:
             self.notes = (*self.notes, line)
 
     def save(self, name: str, content: Any) -> Path:
         """Save an artifact below the job's folder and return its path; the suffix decides the format.
 
-        Arrays as .npy, tables as .csv or .parquet, dicts and lists as .json, text, bytes, matplotlib figures as .svg
-        or .png, scikit-learn estimators as .skops. Nothing is ever pickled.
+        Arrays become .npy, tables .csv or .parquet, dicts and lists .json, matplotlib figures .svg, .png or .pdf, and
+        scikit-learn estimators .skops. Text and bytes take any other suffix. Nothing is pickled.
         """
         return save_object(self.folder, name, content, below=self._below)
 
@@ -169,12 +169,12 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         name: str = "",
         against: "Evaluation | str | Path | None" = None,
     ) -> Evaluation:
-        """Judge what was predicted for rows that were held out; its metrics become the job's, `train` may return None.
+        """Judge predictions for held-out rows; their metrics become the job's, and `train` may return None.
 
-        `score` is the risk of the second class, of each class, or a number: a line for each of `truth`, or repeats ×
-        rows (× classes). `person` says whose row it is, `fold` which model predicted it, `repeat` in which repeat.
-        Of several calls each has its own `name`, with which its metrics begin. `against` is an earlier call's value, or
-        the path of another job's predictions.csv: `gain` is then the difference, paired by people.
+        `score` is the risk of the second class, a risk for each class, or a number. It has a line for each of `truth`,
+        or repeats × rows (× classes). `person`, `fold` and `repeat` state whose row it is, which model predicted it,
+        and in which repeat. Each call needs its own `name`, which begins its metrics. `against` is an earlier call's
+        value, or the path of another job's predictions.csv. `gain` is then the difference, paired by people.
         """
         try:
             from pytest_training.evaluation import judge, record  # noqa: PLC0415  (only jobs that predict load numpy)
@@ -211,7 +211,7 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
 
     @property
     def predicted(self) -> dict[str, float]:
-        """The metrics of the predictions so far; those of a call without a name first, as the headline."""
+        """The metrics of all `run.predictions` so far; a call without a name comes first."""
         evaluations = sorted(self.evaluations.values(), key=lambda each: bool(each.name))
         return {name: value for each in evaluations for name, value in each.metrics.items()}
 
@@ -232,14 +232,13 @@ class Run(EventLog):  # not one that has an EventLog: to hand a call of `log` on
         model: Any = None,
         known: Sequence[str] | None = None,
     ) -> None:
-        """State what only the job knows, for its model card: the card has a summary of the table, never its rows.
+        """State what only the job knows, for its model card. The card has a summary of the table, never its rows.
 
-        `features` is the table of predictors, `target` the outcome of each row, `classes` its names (the positive one
-        last), `person` the person of each row, unless another call states it. `units` names the predictors' units,
-        `unit` that of an outcome that is a number. `left_out` counts rows by reason; `relies_on` says how much the
-        headline metric falls without a predictor. `method` is text, such as the file's docstring; `model` is an
-        estimator or text. `known` names columns of which you know that they are there before the outcome: an audit
-        leaves them out of its suspects. Each call adds.
+        `features` is the table of predictors, `target` the outcome of each row. `classes` are its names, the positive
+        one last. `person` is the person of each row, unless another call states it. `units` belong to predictors,
+        `unit` to a numeric outcome. `left_out` counts rows by reason. `relies_on` is the fall of the headline
+        metric without each predictor. `method` is a text, such as the file's docstring, `model` an estimator or a
+        text. `known` names columns that exist before the outcome; an audit does not suspect them. Each call adds.
         """
         try:
             from pytest_training.evaluation.people import describe  # noqa: PLC0415  (only jobs with a card load pandas)

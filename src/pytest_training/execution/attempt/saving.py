@@ -119,7 +119,7 @@ class Checkpoint:
         self._below = below  # the last folder above them that may be a link
 
     def save(self, **state: Any) -> None:
-        """Replace the state, e.g. `run.checkpoint.save(epoch=3, weights=w)`, once the new one is whole."""
+        """Replace the saved state, like `run.checkpoint.save(epoch=3, weights=w)`, once the new one is whole."""
         if self._files:
             buffer = io.BytesIO()
             with zipfile.ZipFile(buffer, "w") as archive:  # stored: weights hardly shrink, and time counts
@@ -131,7 +131,7 @@ class Checkpoint:
             atomic.write_atomically(current, buffer.getvalue(), below=self._below)
 
     def load(self) -> dict[str, Any] | None:
-        """Return the last state that an earlier attempt or the resumed run saved, or None."""
+        """Return the last state that an earlier attempt or the resumed run has saved, or None."""
         for file in self._files:
             # Where it is missing, or torn by a machine that went down, the one before is whole.
             with contextlib.suppress(*UNREADABLE), open_own(file) as opened, zipfile.ZipFile(opened) as archive:

@@ -1,4 +1,4 @@
-"""Shuffles a target: what still predicts it has seen what it must not see. No library: targets have many types."""
+"""Shuffles a target: a model that still predicts it has seen it. No library: targets have many types."""
 
 import random
 from collections.abc import Hashable, Iterable, Sequence

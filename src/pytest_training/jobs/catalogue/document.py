@@ -66,7 +66,7 @@ class Entry(NamedTuple):
         return DeclarationError(f"{self.where}: {message}")
 
     def expected(self, what: str) -> DeclarationError:
-        """Return an error with what was expected and what stands there."""
+        """Return an error with the expected and the found value."""
         is_mapping, is_list = isinstance(self.value, dict), isinstance(self.value, list)
         words = "a mapping" if is_mapping else "a list" if is_list else describe(self.value)
         is_glued = what.startswith("a mapping") and isinstance(self.value, str) and _GLUED.fullmatch(self.value)

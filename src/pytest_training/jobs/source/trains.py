@@ -127,7 +127,7 @@ class _Signs:
     def first(self, source: Source, nodes: list[ast.AST]) -> str | None:
         """Return the first call that trains as `train.py:12: calls trainer.fit`, or None.
 
-        Of a class count the methods that are named somewhere.
+        A class's methods count if they are named somewhere.
         """
         if nodes and isinstance(nodes[0], ast.ClassDef):
             if _PREPARES.search(nodes[0].name):

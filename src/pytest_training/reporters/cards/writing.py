@@ -87,7 +87,7 @@ def checklist(record: JobRecord) -> str:
 
 
 def answer(record: JobRecord, item: Item) -> Answer:
-    """Return what is recorded and what is stated to a sub-item; if neither, where it can be stated."""
+    """Return the recorded and stated answers to a sub-item, else the place where one can be stated."""
     macros: Any = _environment().get_template("facts.j2").module
     recorded = [words for name in item.facts if (words := _text(getattr(macros, name)(record)))]
     stated = [words.replace("|", "\\|") for key in item.keys for words in _stated(record, key)]

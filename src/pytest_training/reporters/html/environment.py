@@ -1,6 +1,7 @@
 """Jinja's environment for the page: where its templates are, and what its filters write."""
 
 import contextlib
+import functools
 import hashlib
 import re
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import jinja2
 from jinja2.bccache import Bucket
+from markupsafe import Markup
 
 from pytest_training.records.run_record import moment
 from pytest_training.records.strict_json import encode
@@ -31,6 +33,7 @@ class _CompiledTemplates(jinja2.FileSystemBytecodeCache):
             super().dump_bytecode(bucket)
 
 
+@functools.cache  # a run in progress is written again and again
 def templates() -> jinja2.Environment:
     """Return the environment with the filters that the templates use."""
     environment = jinja2.Environment(
@@ -46,7 +49,10 @@ def templates() -> jinja2.Environment:
         "lines": clean_lines,
         "duration": duration,
         "number": number,
-        "when": lambda written: f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else "",
+        "when": _when,
+        "moment": lambda written: Markup('<time datetime="{}" class="moment">{}</time>').format(
+            written, _when(written)
+        ),
         "anchor": anchor,
         "gate_row": gate_row,
         "gates": held_gates,
@@ -58,6 +64,15 @@ def templates() -> jinja2.Environment:
         "importances": importances,
     }
     return environment
+
+
+def _when(written: str) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else ""
+
+
+def _moment(written: str) -> str:
+    """Return a time that the page's script puts into the reader's own words and zone."""
+    return Markup('<time datetime="{}" class="moment">{}</time>').format(written, _when(written))
 
 
 def setting(value: Any) -> str:

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import secrets
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -21,27 +21,23 @@ from pytest_training.reporters.html.job_view import MOST_ROWS, job_views
 from pytest_training.reporters.html.pictures import PictureBook, artifacts
 from pytest_training.text import home_pattern, without_home
 
+if TYPE_CHECKING:
+    from pytest_training.reporters.html.running import Progress
+
 BASE = f"base-{secrets.token_hex(12)}/"  # stands for the way from the page to the run's folder; no job can know it
 STYLES = ("style.css", "drawings.css")
-SCRIPTS = ("script.js",)
+SCRIPTS = ("live.js", "script.js")
 
 
-def pytest_training_run_end(run: TrainingRun) -> None:
-    """Write the page of a run."""
-    if run.record is not None:
-        with run.noting_failure(f"index.html in {run.folder.path}"):
-            write_page(run, is_latest=True)
-
-
-def write_page(run: TrainingRun, *, is_latest: bool) -> None:
-    """Write the page into the run's folder and, for the latest run, to its stable name."""
-    rendered = without_home(_render(run), home_pattern())
+def write_page(run: TrainingRun, *, is_latest: bool, progress: "Progress | None" = None) -> None:
+    """Write the page into the run's folder and, for the latest run, to its stable name; `progress` while it goes on."""
+    rendered = without_home(_render(run, progress), home_pattern())
     ways = {run.folder.page: "", run.folder.stable.copy_of(run.folder.page): f"runs/{quote(run.folder.run_id)}/"}
     for path, way in list(ways.items())[: 2 if is_latest else 1]:
         write_atomically(path, rendered.replace(BASE, way).encode("utf-8", "replace"))
 
 
-def _render(run: TrainingRun) -> str:
+def _render(run: TrainingRun, progress: "Progress | None") -> str:
     """Return the page; `BASE` in links is replaced by `write_page`."""
     book = PictureBook(run.folder.path)
     jobs = sorted(job_views(run, book), key=lambda job: job.outcome.shown.rank)
@@ -53,7 +49,8 @@ def _render(run: TrainingRun) -> str:
         jobs=jobs,
         counts=counts,
         job_counts=Counter(job.outcome.shown for job in jobs),
-        verdict=_verdict(run, counts),
+        verdict="running" if progress else _verdict(run, counts),
+        progress=progress,
         timing=timing(run.outcomes, run.workers),
         timeline=timeline(run.outcomes),
         pictures_left_out=book.left_out,

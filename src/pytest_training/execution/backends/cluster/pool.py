@@ -275,5 +275,5 @@ class Pool:
 
 
 def _name(address: str, info: dict[str, Any]) -> str:
-    """Return a node's name; one that has none is named by its port, for its host is said beside it."""
+    """Return a node's name, else its port: its host is shown beside it."""
     return str(info["name"]) if info["name"] != address else address.rpartition(":")[2]

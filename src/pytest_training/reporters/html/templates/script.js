@@ -3,7 +3,6 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const collator = new Intl.Collator(undefined, { numeric: true });
-  const sections = new Map([...document.querySelectorAll("details[data-job]")].map((each) => [each.dataset.job, each]));
   const value = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent;
 
   // A table: a button in each header sorts, a second press turns the order round; of many rows the first are shown.
@@ -13,11 +12,12 @@
     const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
     const update = () => {
       const shown = rows.filter((row) => matches(row, texts.get(row)));
+      const focused = document.activeElement;
       table.tBodies[0].replaceChildren(...shown.slice(0, most));
+      if (focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
       show(shown, rows);
     };
-    const sort = (header, column) => {
-      const sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    const sort = (header, column, sign) => {
       const values = rows.map((row) => value(row, column));
       const numeric = !values.some((each) => Number.isNaN(Number(each)));
       const keyed = rows.map((row, index) => [values[index], numeric ? Number(values[index]) : values[index], row]);
@@ -35,9 +35,17 @@
       button.type = "button";
       button.textContent = header.textContent;
       header.replaceChildren(button);
-      button.addEventListener("click", () => sort(header, column));
+      button.addEventListener("click", () => sort(header, column, header.getAttribute("aria-sort") === "ascending" ? -1 : 1));
     });
-    return { texts, update, more: () => { most *= 4; update(); } };
+    const take = (fresh) => {  // of a newer page the rows in its order: a name for one that has not changed
+      const known = new Map(rows.map((row) => [row.dataset.job, row]));
+      rows = fresh.map((each) => known.get(each) ?? each);
+      for (const row of rows) if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+      const column = headers.findIndex((each) => each.ariaSort);
+      if (column < 0) update();
+      else sort(headers[column], column, headers[column].ariaSort === "ascending" ? 1 : -1);
+    };
+    return { texts, update, take, more: () => { most *= 4; update(); } };
   };
 
   // Filtering: the list of jobs and the sections below follow the same three fields.
@@ -50,9 +58,9 @@
     (!data.value || row.dataset.data === data.value),
   (shown, rows) => {
     const visible = new Set(shown);
-    for (const row of rows) sections.get(row.dataset.job)?.toggleAttribute("hidden", !visible.has(row));
+    for (const row of rows) byId(row.dataset.job)?.toggleAttribute("hidden", !visible.has(row));
     count.textContent = (shown.length < rows.length ? `${shown.length} of ` : "") + `${rows.length} job${rows.length === 1 ? "" : "s"}`;
-    byId("nothing").hidden = shown.length > 0;
+    byId("nothing").hidden = shown.length > 0 || rows.length === 0;
   });
   const filter = jobs.update;
 
@@ -67,7 +75,7 @@
     if (Number.isNaN(order)) return sign === "=" && actual === wanted;
     return (sign.includes("=") && order === 0) || (sign[0] === "<" && order < 0) || (sign[0] === ">" && order > 0);
   };
-  for (const trials of document.querySelectorAll(".trials")) {
+  const study = (trials) => {
     const { previousElementSibling: form, nextElementSibling: below } = trials.closest(".scroll");
     const [field, more] = [form.querySelector("input"), below.firstElementChild];
     const names = [...trials.tHead.rows[0].cells].map((each) => each.dataset.key);
@@ -96,7 +104,11 @@
     });
     form.hidden = false;
     list.update();
-  }
+    wired.add(trials);
+  };
+  const wired = new WeakSet();
+  const wire = () => [...document.querySelectorAll(".trials")].filter((each) => !wired.has(each)).forEach(study);
+  wire();
 
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   for (const field of [search, status, data]) {
@@ -122,8 +134,8 @@
 
   // Folding: a link to a job unfolds it; a bar of the timeline leads to its job.
   const show = (anchor) => {
-    const section = sections.get(anchor);
-    if (!section) return;
+    const section = byId(anchor);
+    if (!section?.matches("details[data-job]")) return;
     if (section.closest("details[hidden]")) clear();
     for (let each = section; each; each = each.parentElement.closest("details")) each.open = true;
     section.scrollIntoView();
@@ -131,12 +143,13 @@
   };
   const follow = () => show(decodeURIComponent(location.hash.slice(1)));
   addEventListener("hashchange", follow);
-  for (const link of document.querySelectorAll(".trials a, #table a")) {
-    link.addEventListener("click", () => link.hash === location.hash && follow());
-  }
-  for (const bar of document.querySelectorAll(".gantt .bar")) bar.addEventListener("click", () => show(bar.dataset.job));
-  const folds = [...sections.values(), ...document.querySelectorAll(".one-by-one")];
-  const fold = (open) => folds.forEach((each) => each.closest("details[hidden]") || (each.open = open));
+  document.addEventListener("click", (event) => {
+    const [link, bar] = [".trials a, #table a", ".gantt .bar"].map((each) => event.target.closest(each));
+    if (link && link.hash === location.hash) follow();
+    if (bar) show(bar.dataset.job);
+  });
+  const fold = (open) => document.querySelectorAll("details[data-job], .one-by-one")
+    .forEach((each) => each.closest("details[hidden]") || (each.open = open));
   byId("open-all").addEventListener("click", () => fold(true));
   byId("close-all").addEventListener("click", () => fold(false));
 
@@ -164,4 +177,5 @@
   for (const id of ["filters", "fold", "theme"]) byId(id).hidden = false;
   filter();
   if (location.hash) follow();
+  window.trainingPage = { ...window.trainingPage, rows: jobs.take, wire: () => { wire(); filter(); } };
 })();
