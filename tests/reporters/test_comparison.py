@@ -34,12 +34,11 @@ def test_each_metric_is_better_worse_or_the_same_by_its_direction() -> None:
     assert found.jobs[0].changes[0].words() == "▲ 0.800 → 0.900 (+0.1): better, not judged against noise"
 
 
-def test_a_difference_inside_the_interval_is_said_to_be_possible_chance() -> None:
+def test_an_interval_alone_calls_no_difference_chance_as_a_gate_on_regressions_does_not() -> None:
     now = outcome({"roc_auc": 0.84, "roc_auc_low": 0.80, "roc_auc_high": 0.88})
     change = compared(outcome({"roc_auc": 0.85}), now).jobs[0].changes[0]
-    assert change.verdict == "noise"
-    assert change.tone == "chance"
-    assert "within its interval" in change.words()
+    assert change.verdict == "worse"
+    assert change.words() == "▼ 0.850 → 0.840 (-0.01): worse, not judged against noise"
 
 
 def test_other_parameters_and_another_status_are_told() -> None:

@@ -217,15 +217,20 @@ def test_trials_show_their_parameters_as_columns_where_there_is_room(tmp_path: P
         named("als", tmp_path, parameters={"depth": 4}),
     ]
     assert labels(running, 120) == [
-        "net  depth 4   rate 0.250  seed 1",
+        "net  depth 4   rate 0.25   seed 1",
         "net  depth 12  rate 1e-05  seed 3",
         "als",
+    ]
+    running[0].job = msgspec.structs.replace(running[0].job, trial_of="a_network_of_some_width")
+    assert labels(running, 90)[:2] == [
+        "a_ne…width  depth 4   rate 0.25   seed 1",
+        "net         depth 12  rate 1e-05  seed 3",
     ]
     assert labels(running, 60) == ["net-4-a", "net-12-b", "als"]
     searched = named("net-trial-007", tmp_path, trial_of="net", varied=varied)
     assert labels([searched], 120) == ["net-trial-007"]
     searched.drawn = {"depth": 4, "rate": 0.25}
-    assert labels([searched], 120) == ["net-trial-007  depth 4  rate 0.250"]
+    assert labels([searched], 120) == ["net-trial-007  depth 4  rate 0.25"]
 
 
 def test_a_job_that_waits_for_the_imports_of_others_is_shown_as_waiting(tmp_path: Path) -> None:

@@ -50,6 +50,11 @@ class Tolerated(Shown):
     FAILED = "optional", "failed but optional", "! ⚠️", 2, True
 
 
+def shown(status: Status, *, is_optional: bool) -> Shown:
+    """Return a job's status as people see it."""
+    return Tolerated.FAILED if is_optional and status == Status.FAILED else status
+
+
 Differences = Mapping[str, Mapping[str, Difference]]
 """How metrics differ from those of earlier runs, by run and metric, with intervals."""
 Cause = str
@@ -184,7 +189,7 @@ class Outcome(Reported, frozen=True, kw_only=True):
     @property
     def shown(self) -> Shown:
         """The status as people see it: an optional job that failed has one of its own."""
-        return Tolerated.FAILED if self.optional and self.status == Status.FAILED else self.status
+        return shown(self.status, is_optional=self.optional)
 
     @property
     def is_trained(self) -> bool:

@@ -55,7 +55,7 @@ class Change(Struct, frozen=True):
         if self.verdict == "same":
             return ""
         if self.difference is None:
-            return "within its interval" if self.verdict == "noise" else f"{self.verdict}, not judged against noise"
+            return f"{self.verdict}, not judged against noise"
         return f"{self.verdict}, beyond noise" if self.difference.is_beyond_noise else "within noise"
 
     def words(self) -> str:
@@ -184,11 +184,10 @@ def _changes(now: Outcome, earlier: Recorded) -> Iterable[Change]:
 
 
 def _verdict(now: Measure, before: float, judged: Difference | None, gates: Sequence[Gate]) -> Verdict:
-    """Return what a change is; without seeds or paired predictions the present interval alone may call it noise."""
+    """Return what a change is; only seeds or paired predictions call it noise, as in a gate on regressions."""
     if math.isclose(before, now.value, rel_tol=SAME, abs_tol=1e-12):
         return "same"
-    is_chance = now.low is not None and now.high is not None and now.low <= before <= now.high
-    if is_chance if judged is None else not judged.is_beyond_noise:
+    if judged is not None and not judged.is_beyond_noise:
         return "noise"
     better = direction(now.name, gates)
     if better is None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pytest_training.evaluation.noise import Difference, Mean, mean_interval, plain_mean, welch
-from pytest_training.execution.outcome import Cause, Outcome, Status
+from pytest_training.execution.outcome import Cause, Outcome, Shown, Status, shown
 from pytest_training.execution.studies import trial_outcome
 from pytest_training.jobs.directions import direction, is_side_number
 from pytest_training.jobs.model import Job
@@ -28,6 +28,7 @@ class StudyRow(Struct, frozen=True, kw_only=True):
     status: Status
     cause: Cause | None = None
     reason: str = ""
+    optional: bool = False
     parameters: dict[str, Any] = {}  # those that the study varies
     seed: int | None = None  # None for a combination, and where the study sets no seeds
     metrics: dict[str, float] = {}  # of a combination the means over its seeds
@@ -36,6 +37,11 @@ class StudyRow(Struct, frozen=True, kw_only=True):
     is_whole: bool = True  # False for a combination that lacks a seed
     spread: Mean | None = None  # the study's metric over a combination's seeds that passed
     behind: Difference | None = None  # this row's metric less the best row's, where its noise can be judged
+
+    @property
+    def shown(self) -> Shown:
+        """The status as people see it."""
+        return shown(self.status, is_optional=self.optional)
 
     @property
     def is_ranked(self) -> bool:
@@ -120,7 +126,7 @@ def _judgement(
 def _row(outcome: Outcome) -> StudyRow:
     is_seed = "seed" not in outcome.varied and outcome.job_id.endswith(f"-seed-{outcome.seed}")
     return StudyRow(
-        **{name: getattr(outcome, name) for name in ("status", "cause", "reason", "wall_s")},
+        **{name: getattr(outcome, name) for name in ("status", "cause", "reason", "optional", "wall_s")},
         id=outcome.job_id,
         parameters={name: outcome.parameters[name] for name in outcome.varied if name in outcome.parameters},
         seed=outcome.seed if is_seed else None,

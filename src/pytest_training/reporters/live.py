@@ -24,6 +24,7 @@ HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 CLEAR_BELOW, CLEAR_LINE = "\x1b[J", "\x1b[K"
 BAR, NARROW_BAR = 14, 6
 CONSOLE = Console(color_system=None)  # knows the names of styles
+NARROWEST_NAME = 8  # columns of a study's name beside its trial's parameters
 ROOM = 4  # rows left for what pytest writes
 
 
@@ -165,12 +166,15 @@ def _labels(listed: Sequence[WatchedJob], width: int) -> list[str]:
     """Return the jobs' names, equally wide: ids, and of trials study and parameters in columns where there is room."""
     named = [each.name for each in listed]
     keys = dict.fromkeys(key for _, values in named for key in values)
-    rows = [[name, *(f"{key} {values[key]}" if key in values else "" for key in keys)] for name, values in named]
-    labels = table(rows[0], rows[1:]) if rows else []
-    if max(map(cells, labels), default=0) > max(width * 2 // 5, 8):
-        labels = [fit_middle(one_line(each.job.id), max(width // 4, 8)) for each in listed]
-    widest = max(map(cells, labels), default=0)
-    return [pad(label, widest) for label in labels]
+    told = [[f"{key} {values[key]}" if key in values else "" for key in keys] for _, values in named]
+    columns = [f"  {line}" for line in table(told[0], told[1:])] if keys else ["" for _ in listed]
+    names, room = [name for name, _ in named], max(width * 9 // 20, 8) - max(map(cells, columns), default=0)
+    if not keys or room < NARROWEST_NAME:
+        names, columns, room = [one_line(each.job.id) for each in listed], ["" for _ in listed], max(width // 4, 8)
+    names = [fit_middle(name, room) for name in names]
+    widest = max(map(cells, names), default=0)
+    labels = [pad(name, widest) + column for name, column in zip(names, columns, strict=True)]
+    return [pad(label, max(map(cells, labels))) for label in labels]
 
 
 def _job(watched: WatchedJob, width: int, label: str, slot_width: int) -> Text:

@@ -67,7 +67,7 @@ def trial_counts(study: StudyTable) -> str:
 
 
 def _state(row: StudyRow) -> str:
-    return "passed" if row.is_ranked else "pruned" if row.cause == "pruned" else str(row.status.value)
+    return "passed" if row.is_ranked else "pruned" if row.cause == "pruned" else row.shown.word
 
 
 def record(study: StudyTable, row: StudyRow) -> dict[str, Any]:

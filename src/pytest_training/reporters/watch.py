@@ -115,12 +115,12 @@ class WatchedJob(Struct):
         job, values = self.job, {**self.job.parameters, **self.drawn}
         varied = {name: values[name] for name in job.varied if name in values}
         varied |= {"seed": job.seed} if job.trial_of and job.seed is not None else {}
-        is_told = varied.keys() - self.drawn and job.trial_of  # the trials of a search may draw alike
+        study = job.trial_of if {*job.varied} <= job.parameters.keys() else None  # trials of a search may draw alike
         words = {
-            one_line(name, 20): one_line(number(v) if isinstance(v, float) else str(v), 20)
+            one_line(name, 20): one_line(f"{v:.4g}" if isinstance(v, float) else str(v), 20)
             for name, v in varied.items()
         }
-        return one_line(job.trial_of if is_told and job.trial_of else job.id), words
+        return one_line(study or job.id), words
 
     def poll(self, folder: RunFolder) -> None:
         """Read what is new in the job's files, and once a second its memory."""
