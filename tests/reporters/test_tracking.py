@@ -23,7 +23,7 @@ import requests
 from sessions import WAIT, Project
 from watching import eventually
 
-from pytest_training.reporters.mlflow import key
+from pytest_training.reporters.mlflow import file_key, key
 
 pytestmark = pytest.mark.slow
 SLOW_S = 240.0  # the server takes long to start where others use the machine too
@@ -183,7 +183,7 @@ def left_by(project: Project, job: dict[str, Any]) -> dict[str, bytes]:
     """Return the files that a job left, by their place in MLflow."""
     paths = [*job["artifacts"], *filter(None, [job["log"]])]
     names = {path.partition("/artifacts/")[2] or Path(path).name: project.reports / path for path in paths}
-    return {name: path.read_bytes() for name, path in names.items()}
+    return {file_key(name): path.read_bytes() for name, path in names.items()}
 
 
 def read(text: str) -> Any:
