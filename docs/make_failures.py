@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,10 @@ GROUPS = {
     "data": ("Declaring data", "Each begins with the dataset and its place: `dataset 'name' (training/jobs.yaml:41)`."),
     "options": ("Setting options and parameters", ""),
     "selecting": ("Selecting jobs", ""),
-    "running": ("Running: a job fails", ""),
+    "running": (
+        "Running jobs",
+        "A note does not fail the job. A cause is a word that `retry_on:` of [jobs.yaml](jobs-yaml.md) may list.",
+    ),
     "gates": ("Judging metrics by gates", ""),
     "studies": ("Running studies and searches", ""),
     "cluster": ("Running on a cluster", ""),
@@ -52,7 +56,15 @@ def page(text: str) -> str:
     for file in sorted(SOURCE.rglob("messages.toml")):
         for group, _, row in entries(file):
             rows[group].append(row)
-    return text.partition(MARK)[0] + MARK + "".join(_section(*GROUPS[group], rows[group]) for group in GROUPS)
+    sections = "".join(_section(*GROUPS[group], rows[group]) for group in GROUPS)
+    return text.partition(MARK)[0] + MARK + _contents() + sections
+
+
+def _contents() -> str:
+    headings = [heading for heading, _ in GROUPS.values()]
+    anchors = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    links = (f"- [{heading}](#{anchor})" for heading, anchor in zip(headings, anchors, strict=True))
+    return "\n".join(["", "## Messages by what you do", "", *links, ""])
 
 
 def _section(heading: str, first: str, rows: list[str]) -> str:

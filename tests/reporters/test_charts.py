@@ -1,8 +1,10 @@
-"""Tests of reporting/html/charts.py: numbers become coordinates inside the drawing, whatever the numbers are."""
+"""Tests of the charts and the timeline: numbers become coordinates inside the drawing, whatever the numbers are."""
 
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -10,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_training.execution.outcome import Attempt, Outcome, Status
+from pytest_training.jobs.model import Gate
 from pytest_training.limits.protocol import Ending
 from pytest_training.records.events import Event
-from pytest_training.reporters.html.charts import HEIGHT, MOST_LINES, WIDTH, curves, ticks, timeline
+from pytest_training.reporters.html.charts import HEIGHT, MOST_LINES, WIDTH, Behind, curves, ticks
+from pytest_training.reporters.html.timeline import CHARACTER, timeline
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -101,3 +105,37 @@ def test_a_bar_begins_where_the_job_did_and_its_waiting_lies_before_it(ending: E
     assert bar.title == "als: passed, 4.0 s, waited 6.0 s, gw0"
     assert bar.waited / (bar.waited + bar.width) == pytest.approx(0.6, abs=0.01)
     assert bar.x - bar.waited == pytest.approx(found.ticks[0].at)
+
+
+def heights(line: str) -> list[float]:
+    return [float(point.split(",")[1]) for point in line.split()]
+
+
+def test_a_curve_stands_before_its_gate_the_last_run_and_other_trials_on_one_scale() -> None:
+    events = [Event(log={"epoch": epoch, "auc": 0.5 + epoch / 100}) for epoch in range(5)]
+    last, other = [(float(epoch), 0.4) for epoch in range(5)], [(float(epoch), 0.45) for epoch in range(9)]
+    gate = Gate(metric="auc", operator=">=", threshold=0.9)
+    behind = Behind({"auc": gate}, {("auc", "epoch"): [last]}, {("auc", "epoch"): [other], ("loss", "epoch"): [other]})
+    (curve,) = curves(events, most_points=40, behind=behind)
+    (own,), (trial,), earlier = map(heights, curve.lines), map(heights, curve.behind), heights(curve.last or "")
+    assert curve.gate is not None
+    assert 0 < curve.gate < min(own) < max(own) < min(trial) < min(earlier) < HEIGHT
+    assert curve.caption == "dots: the last run; grey: other trials; dashes: the gate >= 0.9"
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 30), st.integers(0, 5), st.integers(1, 25)), max_size=20))
+def test_names_on_the_timeline_do_not_overlap_and_none_is_lost(jobs: list[tuple[int, int, int, int]]) -> None:
+    begins, outcomes = [0, 0, 0], []
+    for number, (slot, took, pause, length) in enumerate(jobs):
+        started = datetime.fromtimestamp(begins[slot] + pause, UTC).isoformat()
+        begins[slot] += pause + took
+        ending = Ending(wall_s=took)
+        attempt = Attempt(number=1, status=Status.PASSED, started=started, ending=ending, slot=f"gw{slot}")
+        name = f"{number}-" + "n" * length
+        outcomes.append(Outcome(job_id=name, kind="function", title="", status=Status.PASSED, attempts=(attempt,)))
+    found = timeline(outcomes)
+    bars = found.bars if found else ()
+    assert [bar.name for bar in bars if not bar.label] == [*(found.unnamed if found else ())]
+    for bar, following in pairwise(bars):
+        end = bar.label_x + len(bar.label) * CHARACTER
+        assert not bar.label or bar.y != following.y or end <= following.x - following.waited

@@ -22,7 +22,7 @@ from pytest_training.limits.protocol import Ending
 from pytest_training.records.history import History
 from pytest_training.records.recorded_run import read_run
 from pytest_training.reporters.console import failure_text
-from pytest_training.reporters.html.charts import GANTT_ROW, timeline
+from pytest_training.reporters.html.timeline import ROW, timeline
 from pytest_training.reporters.junit import junit_properties
 
 FAILED = "job0001"  # the one that failed in a run of two
@@ -117,7 +117,7 @@ def test_no_two_bars_of_a_timeline_lie_over_each_other(spans: list[tuple[str, st
     assert len(found.bars) == len(spans)
     rows = sorted({bar.y for bar in found.bars})
     assert [each.at for each in found.slots] == rows
-    assert {b - a for a, b in itertools.pairwise(rows)} <= {GANTT_ROW}
+    assert {b - a for a, b in itertools.pairwise(rows)} <= {ROW}
     labels = {f"{slot} on {host}" if host else slot for slot, host, *_ in spans}
     assert {each.label for each in found.slots} - {""} == labels
     for row in rows:

@@ -23,9 +23,9 @@ from pytest_training.limits.protocol import Ending
 from pytest_training.records.studies import study_table
 from pytest_training.reporters.html import predictions
 from pytest_training.reporters.html.axes import axis
-from pytest_training.reporters.html.charts import timeline
 from pytest_training.reporters.html.importances import MISSING, importances
 from pytest_training.reporters.html.studies import BOTTOM, MOST_COURSES, MOST_WAYS, TOP, WIDTH, StudyView
+from pytest_training.reporters.html.timeline import timeline
 
 HIGHER = Gate(metric="auc", operator=">=", threshold=0.5)
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.integers()))

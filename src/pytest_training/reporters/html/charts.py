@@ -1,31 +1,23 @@
 """Turns numbers into coordinates for the page's drawings; the templates draw them. No drawing library is needed."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain, groupby
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.execution.readers.protocol import COUNTERS, GROUPS, STEPS
-from pytest_training.limits.protocol import Ending
+from pytest_training.jobs.model import Gate
 from pytest_training.records.events import Event
-from pytest_training.records.run_record import moment
 from pytest_training.text import one_line
-from pytest_training.units import duration, number
+from pytest_training.units import number
 
 T = TypeVar("T")
 Points = list[tuple[float, float]]
-WIDTH, HEIGHT = 320.0, 170.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 26.0
+Key = tuple[str, str]  # a metric and the axis of its values
+WIDTH, HEIGHT = 640.0, 210.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 10.0, 8.0, 28.0
 MOST_LINES = 12
 MOST_CURVES = 4
-GANTT_WIDTH = 1000.0
-GANTT_LEFT = 64.0
-GANTT_ROW = 30.0
-GANTT_MOST_SLOTS = 64
-CLOCKS_S = 0.1  # by which attempts that follow each other may seem to overlap
-SHORTEST_WAIT_S = 0.1
-CHARACTER = 6.6  # width of a letter in the timeline's font size, to know what fits into a bar
 
 
 class Tick(NamedTuple):
@@ -45,29 +37,17 @@ class Curve(NamedTuple):
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     caption: str
+    gate: float | None = None  # the height of its threshold
+    behind: tuple[str, ...] = ()  # what it is seen against: other trials
+    last: str | None = None  # the last run
 
 
-class Bar(NamedTuple):
-    """An attempt on the timeline."""
+class Behind(NamedTuple):
+    """What the chart of a metric shows besides the job's own fits."""
 
-    job_id: str
-    status: Status
-    x: float
-    y: float
-    width: float
-    waited: float  # width of its waiting, to the left of `x`
-    label: str
-    title: str
-
-
-class Timeline(NamedTuple):
-    """The attempts of a run by slot and time."""
-
-    height: float
-    slots: tuple[Tick, ...]
-    ticks: tuple[Tick, ...]
-    bars: tuple[Bar, ...]
-    left_out: int
+    gates: Mapping[str, Gate] = {}  # by metric
+    last: Mapping[Key, list[Points]] = {}  # fits of the last run, by metric and axis
+    others: Mapping[Key, list[Points]] = {}  # a line for each of some other trials
 
 
 class Scale(NamedTuple):
@@ -89,15 +69,15 @@ class Scale(NamedTuple):
         return tuple(Tick(self(value), number(value)) for value in ticks(self.low, self.high, 4))
 
 
-def curves(events: Iterable[Event], *, most_points: int) -> list[Curve]:
+def curves(events: Iterable[Event], *, most_points: int, behind: Behind = Behind()) -> list[Curve]:  # noqa: B008  (immutable)
     """Return the learning curves that a job logged: one chart per metric and axis, one line per fit."""
-    charts = (curve(*key, fits, most_points) for key, fits in courses(events).items())
+    charts = (curve(key, fits, most_points, behind=behind) for key, fits in courses(events).items())
     return list(filter(None, charts))[:MOST_CURVES]
 
 
-def courses(events: Iterable[Event]) -> dict[tuple[str, str], list[Points]]:
+def courses(events: Iterable[Event]) -> dict[Key, list[Points]]:
     """Return the fits that a job logged, by metric and axis: those that have two points, all of them finite."""
-    fits: dict[tuple[str, str], dict[tuple[object, ...], list[Points]]] = {}
+    fits: dict[Key, dict[tuple[object, ...], list[Points]]] = {}
     for event in events:
         log = event.log or {}
         step = next((name for name in STEPS if isinstance(log.get(name), int | float)), "")
@@ -126,16 +106,31 @@ def _is_line(fit: Points) -> bool:
     return len(fit) > 1 and all(math.isfinite(y) for _, y in fit)
 
 
-def curve(metric: str, axis: str, fits: list[Points], most_points: int, most: int = MOST_LINES) -> Curve | None:
+def curve(
+    key: Key,
+    fits: list[Points],
+    most_points: int,
+    *,
+    most: int = MOST_LINES,
+    behind: Behind = Behind(),  # noqa: B008  (immutable)
+) -> Curve | None:
     """Return a chart of fits and their mean, or None if they show a setting, not a measurement."""
     if all(len({y for _, y in fit}) == 1 for fit in fits):
         return None
-    xs, ys = [x for fit in fits for x, _ in fit], [y for fit in fits for _, y in fit]
-    across = Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
-    up = Scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
+    metric, axis = key
+    gate, last, others = behind.gates.get(metric), _typical(behind.last.get(key, [])), behind.others.get(key, [])
+    drawn = [*fits, *([last] if last else []), *others]
+    heights = [y for fit in drawn for _, y in fit] + ([gate.threshold] if gate else [])
+    across = Scale(*_ends(x for fit in drawn for x, _ in fit), LEFT, WIDTH - RIGHT)
+    up = Scale(*_ends(heights), HEIGHT - BOTTOM, TOP)
     each_most = max(8, most_points // min(len(fits), most))
     mean = mean_line(fits) if len(fits) > 2 else []
-    caption = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
+    words = f"{len(fits)} fits, bold: their mean" if mean else f"{len(fits)} fits" if len(fits) > 1 else ""
+    signs = {
+        "dots: the last run": last,
+        "grey: other trials": others,
+        f"dashes: the gate {gate.operator} {gate.threshold:g}" if gate else "": gate,
+    }
     return Curve(
         metric=one_line(metric, 60),
         axis=axis,
@@ -143,8 +138,21 @@ def curve(metric: str, axis: str, fits: list[Points], most_points: int, most: in
         mean=_polyline(thinned(mean, max(each_most, 40)), across, up) if mean else None,
         x_ticks=across.ticks(),
         y_ticks=up.ticks(),
-        caption=caption,
+        caption="; ".join(filter(None, [words, *(sign for sign, shown in signs.items() if shown)])),
+        gate=up(gate.threshold) if gate else None,
+        behind=tuple(_polyline(thinned(fit, 60), across, up) for fit in others),
+        last=_polyline(thinned(last, max(each_most, 40)), across, up) if last else None,
     )
+
+
+def _typical(fits: list[Points]) -> Points:
+    """Return one line for several fits: their mean, or the first."""
+    return mean_line(fits) or fits[0] if fits else []
+
+
+def _ends(values: Iterable[float]) -> tuple[float, float]:
+    numbers = [*values]
+    return min(numbers), max(numbers)
 
 
 def mean_line(fits: Sequence[Points]) -> Points:
@@ -184,92 +192,3 @@ def sparkline(values: Sequence[float], *, width: float = 120.0, height: float = 
     across = Scale(0, max(len(values) - 1, 1), 3, width - 4)
     up = Scale(min(values), max(values), height - 4, 4)
     return _polyline(enumerate(values), across, up), across(len(values) - 1), up(values[-1])
-
-
-class _Span(NamedTuple):
-    """An attempt in seconds since 1970."""
-
-    outcome: Outcome
-    slot: str
-    lane: int  # its row of the slot's: what a node executes at once does not lie in one
-    asked: float  # when its slot asked for it: until `begin` it waited
-    begin: float
-    end: float
-
-    @property
-    def row(self) -> tuple[str, int]:
-        """What has one line of the timeline."""
-        return self.slot, self.lane
-
-
-def _in_lanes(spans: Iterable[_Span]) -> list[_Span]:
-    """Return the spans with a row of the slot's for each that begins before those above it have ended."""
-    ends: dict[str, list[float]] = {}
-    placed: list[_Span] = []
-    for span in sorted(spans, key=lambda span: span.begin):
-        lanes = ends.setdefault(span.slot, [])
-        lane = next((number for number, end in enumerate(lanes) if end <= span.begin + CLOCKS_S), len(lanes))
-        lanes[lane : lane + 1] = [span.end]
-        placed.append(span._replace(lane=lane))
-    return placed
-
-
-def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
-    """Return the timeline of the attempts that ran, a row per slot; a study's trials in a row are one bar."""
-    if not (spans := [span for outcome in outcomes for span in _spans(outcome)]):
-        return None
-    begin, end = min(span.asked for span in spans), max(span.end for span in spans)
-    spans = _in_lanes(spans)
-    rows = sorted({span.row for span in spans}, key=lambda row: (len(row[0]), row))
-    top_of = {row: 22 + index * GANTT_ROW for index, row in enumerate(rows[:GANTT_MOST_SLOTS])}
-    across = Scale(0.0, max(end - begin, 1e-3), GANTT_LEFT, GANTT_WIDTH - 12)
-    drawn = [span for span in spans if span.row in top_of]
-    ids = {outcome.job_id for outcome in outcomes}
-    bars = [_bar(group, lambda time: across(time - begin), top_of[group[0].row]) for group in _folded(drawn, ids)]
-    return Timeline(
-        height=26 + len(top_of) * GANTT_ROW,
-        slots=tuple(Tick(top, "" if lane else one_line(slot, 24) or "?") for (slot, lane), top in top_of.items()),
-        ticks=tuple(Tick(across(value), duration(value)) for value in ticks(0.0, end - begin, 6)),
-        bars=tuple(bars),
-        left_out=len(spans) - len(drawn),
-    )
-
-
-def _folded(spans: Iterable[_Span], ids: Collection[str]) -> Iterator[list[_Span]]:
-    """Yield the attempts of each bar: those that follow each other on a slot, if they are trials of a study there."""
-    in_order = sorted(spans, key=lambda span: (len(span.slot), span.row, span.begin))
-    named = enumerate(span.outcome.trial_of for span in in_order)
-    studies = [name if name in ids else number for number, name in named]
-    for _, group in groupby(zip(in_order, studies, strict=True), lambda pair: (pair[0].row, pair[1])):
-        yield [span for span, _ in group]
-
-
-def _bar(spans: Sequence[_Span], across: Callable[[float], float], top: float) -> Bar:
-    first, worst = spans[0], min((span.outcome.status for span in spans), key=lambda status: status.rank)
-    trials = len({span.outcome.job_id for span in spans})
-    job_id = (first.outcome.trial_of if trials > 1 else None) or first.outcome.job_id
-    name = one_line(job_id, 60) + (f": {trials} trials" if trials > 1 else "")
-    begin, waited_s = across(first.begin), first.begin - first.asked
-    width = round(max(across(spans[-1].end) - begin - 1, 1.5), 1)
-    waited = f", waited {duration(waited_s)}" if waited_s >= SHORTEST_WAIT_S else ""
-    took = duration(spans[-1].end - first.begin)
-    return Bar(
-        job_id=job_id,
-        status=Status.PASSED if worst.is_good and trials > 1 else worst,
-        x=begin,
-        y=top,
-        width=width,
-        waited=round(begin - across(first.asked), 1) if waited else 0.0,
-        label=name if len(name) * CHARACTER + 22 < width else "",
-        title=f"{name}: {worst}, {took}{waited}, {first.slot or 'no slot'}",
-    )
-
-
-def _spans(outcome: Outcome) -> Iterator[_Span]:
-    """Yield the times of each attempt; an attempt without a start is left out."""
-    for attempt in outcome.attempts:
-        if start := moment(attempt.started):
-            is_killed = len(outcome.attempts) == 1 and not attempt.ending.wall_s  # its slot or its run was
-            times: Outcome | Ending = outcome if is_killed else attempt.ending
-            begin = start.timestamp() + times.waiting_s
-            yield _Span(outcome, attempt.place or outcome.place, 0, start.timestamp(), begin, begin + times.wall_s)

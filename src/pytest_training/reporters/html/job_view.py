@@ -2,8 +2,9 @@
 
 import functools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -11,12 +12,12 @@ from msgspec import Struct
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Dataset, PlannedJob
 from pytest_training.records.comparison import Change, JobComparison
-from pytest_training.records.events import read_events
+from pytest_training.records.events import Event, read_events
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Measure, measures
 from pytest_training.records.recorded_run import TrainingRun, folded
 from pytest_training.records.studies import studies
-from pytest_training.reporters.html.charts import Curve, curves, sparkline
+from pytest_training.reporters.html.charts import Behind, Curve, courses, curves, sparkline
 from pytest_training.reporters.html.environment import setting
 from pytest_training.reporters.html.pictures import Picture, PictureBook
 from pytest_training.reporters.html.predictions import Judged, judged
@@ -65,6 +66,7 @@ class JobView(Struct, frozen=True, dict=True):
     pictures: Sequence[Picture]
     study: StudyView | None = None  # of a study's own job
     trials: Sequence["JobView"] = ()  # those of the study that have a section of their own
+    siblings: StudyView | None = None  # of a trial its study
 
     @functools.cached_property
     def measures(self) -> list[Measure]:
@@ -98,11 +100,19 @@ class JobView(Struct, frozen=True, dict=True):
 
     @property
     def curves(self) -> list[Curve]:
-        """The learning curves of the last attempt."""
-        if not self.outcome.attempts:
-            return []
-        events = self.run.folder.path / self.outcome.attempts[-1].folder / "events.jsonl"
-        return curves(read_events(events, largest=self.scale.largest_events), most_points=self.scale.points)
+        """The learning curves of the last attempt, in front of those of the last run and of other trials."""
+        last = next((each for each in self.past if each.run_id != self.run.folder.run_id), None)
+        behind = Behind(
+            {result.gate.metric: result.gate for result in self.outcome.gates},
+            courses(self._events(last.outcome, self.run.folder.stable.runs / last.run_id)) if last else {},
+            self.siblings.others(self.outcome.job_id) if self.siblings else {},
+        )
+        own = self._events(self.outcome, self.run.folder.path)
+        return curves(own, most_points=self.scale.points, behind=behind)
+
+    def _events(self, outcome: Outcome, run: Path) -> Iterable[Event]:
+        path = run / outcome.attempts[-1].folder / "events.jsonl" if outcome.attempts else run
+        return read_events(path, largest=self.scale.largest_events)
 
     @functools.cached_property
     def judged(self) -> list[Judged]:
@@ -142,8 +152,10 @@ def job_views(run: TrainingRun, book: PictureBook) -> list[JobView]:
     planned = {each.job.id: each for each in run.plan.jobs}
 
     def view(outcome: Outcome) -> JobView:
-        name, study = outcome.job_id, of_study.get(outcome.job_id)
+        name, study, siblings = outcome.job_id, of_study.get(outcome.job_id), of_study.get(outcome.trial_of or "")
         trials = [view(outcomes[each]) for each in study.sections] if study else []
-        return JobView(run, scale, outcome, planned[name], past.get(name, []), book.of(outcome), study, trials)
+        return JobView(
+            run, scale, outcome, planned[name], past.get(name, []), book.of(outcome), study, trials, siblings
+        )
 
     return [view(outcome) for outcome in listed]

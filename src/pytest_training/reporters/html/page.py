@@ -16,16 +16,16 @@ from pytest_training.execution.outcome import Status
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
 from pytest_training.reporters.html import environment
-from pytest_training.reporters.html.charts import timeline
 from pytest_training.reporters.html.job_view import MOST_ROWS, job_views
 from pytest_training.reporters.html.pictures import PictureBook, artifacts
+from pytest_training.reporters.html.timeline import timeline
 from pytest_training.text import home_pattern, without_home
 
 if TYPE_CHECKING:
     from pytest_training.reporters.html.running import Progress
 
 BASE = f"base-{secrets.token_hex(12)}/"  # stands for the way from the page to the run's folder; no job can know it
-STYLES = ("style.css", "drawings.css")
+STYLES = ("style.css", "drawings.css", "sections.css")
 SCRIPTS = ("live.js", "script.js")
 
 

@@ -13,7 +13,7 @@ from pytest_training.records.events import read_events
 from pytest_training.records.studies import StudyRow, StudyTable
 from pytest_training.reporters.html import charts, predictions
 from pytest_training.reporters.html.axes import Axis, axis
-from pytest_training.reporters.html.charts import Curve, Points, Tick
+from pytest_training.reporters.html.charts import Curve, Key, Points, Tick
 from pytest_training.reporters.html.predictions import Chart, Drawn
 from pytest_training.reporters.studies import record
 from pytest_training.text import one_line
@@ -21,6 +21,7 @@ from pytest_training.text import one_line
 MOST_COLUMNS, MOST_PARAMETERS = 30, 12  # of the table, and with a picture
 MOST_SECTIONS, MOST_FAILURES = 20, 10  # trials with a section of their own: the best ones, and those that failed
 MOST_WAYS, MOST_COURSES = 500, 200  # lines of parallel coordinates, and of a chart of learning curves
+MOST_OTHERS = 20  # lines behind those of one trial
 COURSE_POINTS, EVENT_BYTES = 12_000, 1_000_000  # of all curves of a chart, and of one trial
 WIDTH, TOP, BOTTOM, SIDE = 1000.0, 34.0, 262.0, 80.0  # of parallel coordinates
 SHADES = 5  # of their lines
@@ -103,20 +104,30 @@ class StudyView(Struct, frozen=True, dict=True):
         shades = ["".join(ways[start : start + size]) for start in range(0, len(ways), size)]
         return [(at, one_line(each.name, 24), ticks) for at, each, _, ticks in axes], shades
 
-    @property
-    def curves(self) -> list[Curve]:
-        """The learning curves of all trials, of several fits their mean, the best in front; of many trials of some."""
-        lines: dict[tuple[str, str], dict[str, Points]] = {}
+    @functools.cached_property
+    def courses(self) -> dict[Key, dict[str, Points]]:
+        """The learning curves of trials by metric and axis: the mean of several fits; of many trials those of some."""
+        lines: dict[Key, dict[str, Points]] = {}
         trials = [row.id for row in self.table.trials if row.id in self.outcomes and self.outcomes[row.id].attempts]
         for trial in charts.thinned(trials, MOST_COURSES):
             path = self.run / self.outcomes[trial].attempts[-1].folder / "events.jsonl"
             for key, fits in charts.courses(read_events(path, largest=EVENT_BYTES)).items():
                 lines.setdefault(key, {})[trial] = charts.mean_line(fits) or fits[0]
-        ordered = sorted(lines.items(), key=lambda item: (item[0][0] != self.table.metric, -len(item[1])))
+        return lines
+
+    def others(self, trial: str) -> dict[Key, list[Points]]:
+        """Return the learning curves of some other trials."""
+        several = {key: [line for name, line in by_id.items() if name != trial] for key, by_id in self.courses.items()}
+        return {key: [*charts.thinned(lines, MOST_OTHERS)] for key, lines in several.items()}
+
+    @property
+    def curves(self) -> list[Curve]:
+        """A chart for each metric that trials logged, the best trial in front."""
+        ordered = sorted(self.courses.items(), key=lambda item: (item[0][0] != self.table.metric, -len(item[1])))
         return [chart for key, by_id in ordered if (chart := self._curve(key, by_id))][: charts.MOST_CURVES]
 
-    def _curve(self, key: tuple[str, str], by_id: dict[str, Points]) -> Curve | None:
-        chart = charts.curve(*key, [*by_id.values()], COURSE_POINTS, MOST_COURSES)
+    def _curve(self, key: Key, by_id: dict[str, Points]) -> Curve | None:
+        chart = charts.curve(key, [*by_id.values()], COURSE_POINTS, most=MOST_COURSES)
         caption = f"{len(by_id)} of {len(self.table.trials)} trials"
         best = (self.table.best.trials or (self.table.best.id,))[0] if self.table.best else ""
         if not chart or best not in by_id:

@@ -107,7 +107,10 @@
     wired.add(trials);
   };
   const wired = new WeakSet();
-  const wire = () => [...document.querySelectorAll(".trials")].filter((each) => !wired.has(each)).forEach(study);
+  const wire = () => {
+    [...document.querySelectorAll(".trials")].filter((each) => !wired.has(each)).forEach(study);
+    for (const each of document.querySelectorAll(".neighbours")) each.hidden = false;
+  };
   wire();
 
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
@@ -147,6 +150,11 @@
     const [link, bar] = [".trials a, #table a", ".gantt .bar"].map((each) => event.target.closest(each));
     if (link && link.hash === location.hash) follow();
     if (bar) show(bar.dataset.job);
+    const step = event.target.dataset?.step;  // to the job before or after, of those that the filter shows
+    for (let each = step && event.target.closest("details"); each; ) {
+      each = each[`${step}ElementSibling`];
+      if (each?.matches("details[data-job]:not([hidden])")) { show(each.id); break; }
+    }
   });
   const fold = (open) => document.querySelectorAll("details[data-job], .one-by-one")
     .forEach((each) => each.closest("details[hidden]") || (each.open = open));
