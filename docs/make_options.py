@@ -21,7 +21,7 @@ MARK = "<!-- Everything below is written by docs/make_options.py. -->\n"
 GROUPS = {
     "Which files are jobs": ("root", "catalogue", "discover", "include", "exclude"),
     "Parameters and seeds": ("epochs", "folds", "set", "seed", "seeds", "matrix"),
-    "What is trained": ("resume", "skip-unchanged", "smoke", "require-real-data"),
+    "What is trained": ("shard", "resume", "skip-unchanged", "smoke", "require-real-data"),
     "Limits": (*LIMITS, "grace", "stalled"),
     "Checks and comparisons": ("audit", "twice", "compare", "max-regression"),
     "Where and how jobs run": ("start", "in-process", "cluster", "cluster-wait", "cluster-silence"),

@@ -30,8 +30,9 @@ MACHINE = re.compile(
 VARYING = (
     (r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}", "RUN"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE"),
+    (r"; the longest job alone takes .*", ""),
+    (r"(\d+ min )?\b\d+(\.\d+)? ?s\b( \(\d+:\d+:\d+\))?|\b\d+ min\b", "SECONDS"),
     (r"\b\d\d:\d\d\b", "TIME"),
-    (r"(\d+ min )?\b\d+(\.\d+)? s\b|\b\d+ min\b", "SECONDS"),
     (r"\[ *\d+/\d+\]", "[N]"),
     (r"(?m)(?<=  )\d+(\.\d+)?$", "SECONDS"),
     (r"([=_-])\1{2,}", r"\1"),
@@ -76,9 +77,7 @@ def printed(command: str, folder: Path) -> list[str]:
     """Run a command in a folder; return the lines that it prints, without those about the machine."""
     if "pip install" in command:
         return []
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_", "GITHUB", "CI"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_OTHERS)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     ended = subprocess.run(
         ["bash", "-c", command],

@@ -41,6 +41,7 @@ NOT_BESIDE_CLUSTER = {
     "looponfail": "runs tests in processes of its own",
 }
 """Options that a cluster cannot go with, by the names of their values, and what they do."""
+MOST_SHARDS = 10_000
 LONGEST_SEED = 18  # digits; JSON's readers, and ours, end at 64 bits
 
 
@@ -81,7 +82,17 @@ def read_options(config: pytest.Config) -> Request:
         compare=option.training_compare,
         max_regression=(*config.getini("training_max_regression"), *(option.training_max_regression or ())),
         smoke=option.training_smoke,
+        shard=_shard(option.training_shard),
     )
+
+
+def _shard(value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    number, _, count = value.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count) <= MOST_SHARDS):
+        raise pytest.UsageError(f"--training-shard: expected a part like 2/4, found {value[:80]!r}")
+    return int(number), int(count)
 
 
 def _run_settings(config: pytest.Config, backends: Backends, project: str) -> RunSettings:

@@ -62,6 +62,7 @@ OPTIONS = (
     ),
     Option("skip-unchanged", "skip jobs whose code, parameters, data, seed and packages passed before", SWITCH),
     Option("smoke", "train every job briefly to see that it runs through; judge no gates, keep no history", SWITCH),
+    Option("shard", "train part N of M of the jobs, one part on each of M machines", {"metavar": "N/M"}),
     Option("discover", "a further folder with jobs (may be repeated)", {"metavar": "DIR", **SEVERAL}),
     Option(
         "include",

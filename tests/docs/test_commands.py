@@ -36,7 +36,7 @@ NOT_RUN = {
 """They rewrite pages of this repository, and need its tests, its runs and a browser."""
 OWN_TEST = {"docs/cluster.md", "docs/extending.md", "docs/predictions.md", "CONTRIBUTING.md"}
 """cluster/slurm runs the first, test_extending.py the next two; the commands of the last are these suites."""
-AFTER_A_RUN = {"docs/failures.md", "docs/programs.md"}
+AFTER_A_RUN = {"docs/ci.md", "docs/failures.md", "docs/programs.md"}
 """Their readers have trained already."""
 
 
@@ -82,7 +82,7 @@ def workplace(page: str, folder: Path) -> Path:
     miniature.write("tests/run_all/test_selection.py", "def test_it():\n    pass\n")
     miniature.write("tests/test_slow.py", "import pytest\n\n@pytest.mark.slow\ndef test_it():\n    pass\n")
     miniature.write("jobs.yaml", "jobs:\n  - {id: quick, name: Quick, script: training/train_als.py, args: []}\n")
-    text = (TOP / page).read_text(encoding="utf-8")
+    text = unfollowed(page)
     for name, content in re.findall(r"```(?:python|yaml)\n# (\S+\.(?:py|yaml))\n(.*?)```", text, re.DOTALL):
         miniature.write(name, content)
     if page == "docs/writing-a-job.md":

@@ -47,12 +47,15 @@ def test_the_commands_of_the_workflow_are_those_that_the_reader_has_typed() -> N
     assert commands == ["pip install pytest-training", "pytest -n 4 --training-compare last"]
 
 
-def test_what_differs_from_run_to_run_is_not_compared(tmp_path: Path) -> None:
+def test_what_differs_from_run_to_run_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def normal(line: str) -> list[str]:
         return make_outputs.normal([line])
 
     assert normal("PASSED  a  error 0.059    0.08 s  [1/7]") == normal("PASSED  a  error 0.059  1 min 2 s  [ 2/7]")
+    assert normal("=== 1 passed in 1.95s ===") == normal("==== 1 passed in 61.5s (0:01:01) ====")
     assert normal("PASSED  a  error 0.059  0.08 s") != normal("PASSED  a  error 0.058  0.08 s")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert make_outputs.printed("echo $COLUMNS", tmp_path) == []
     assert make_outputs.printed("echo a; echo; echo; echo 'plugins: b'; pwd >&2; exit 1", tmp_path) == [
         "a",
         "",

@@ -64,6 +64,7 @@ class Request(Struct, frozen=True, kw_only=True):
     plan_file: Path | None = None  # where the plan is written too
     run_settings: RunSettings = field(default_factory=RunSettings)
     smoke: bool = False
+    shard: tuple[int, int] | None = None  # its number, from 1 on, and how many there are
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -279,13 +280,21 @@ def twins(draft: Draft) -> Draft:
     chosen = audited(draft.jobs, request.audited, option)
     ids = {job.id for job in chosen}
     others = [job for job in draft.jobs if job.id not in ids]
-    left_out = [
-        f"{option}: trials of {job.id}, a search, are left out" for job in others if job.study and job.study.search
-    ]
+    searches = [job.id for job in others if job.study and job.study.search]
+    left_out = [f"{option}: trials of {job_id}, a search, are left out" for job_id in searches]
     jobs = add_twins(chosen, {job.id for job in draft.jobs}, request.run_settings.audit, request.kinds)
     return replace(draft, jobs=tuple(jobs), others=(*draft.others, *others), problems=(*draft.problems, *left_out))
 
 
-PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins)
+def shard(draft: Draft) -> Draft:
+    """Keep the jobs of one shard; none of them needs another one."""
+    if draft.request.shard is None:
+        return draft
+    from pytest_training.planning.shards import own_shard  # noqa: PLC0415  (few runs need it)
+
+    return replace(draft, jobs=own_shard(draft.jobs, draft.request.root, *draft.request.shard))
+
+
+PREPARE: tuple[Step, ...] = (resume, smoke, studies, set_parameters, twins, shard)
 FINISH: tuple[Step, ...] = (select, searches, note_unreached, order, fingerprint, compare)
 PLAN: tuple[Step, ...] = (load, *PREPARE, *FINISH)
