@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -101,7 +101,7 @@ class Reporter:
         write_page(replace(run, outcomes=tuple(listed)), is_latest=is_latest, progress=progress)
 
 
-def _progress(watch: Watch, outcomes: Mapping[str, Outcome], passed_s: float, every_s: float) -> Progress:
+def _progress(watch: Watch, outcomes: dict[str, Outcome], passed_s: float, every_s: float) -> Progress:
     """Return how far a run is; what is left is only known once a job's duration is."""
     running, left_s, now = watch.poll(), watch.remaining_s(), datetime.now(UTC)
     ended = [*reversed(outcomes.values())]
