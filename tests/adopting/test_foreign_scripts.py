@@ -14,6 +14,8 @@ from pytest_training.jobs.model import Job
 
 from .repository import FILES, IDS, Repository
 
+pytestmark = pytest.mark.slow
+
 
 def jobs_of(repository: Repository, lookup: Lookup | None = None) -> dict[str, Job]:
     return {job.id: job for job in load_jobs(repository.root, repository.root, None, lookup)[0]}

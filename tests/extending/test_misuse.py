@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from sessions import Project, text
 
+pytestmark = pytest.mark.slow
+
 REGISTER = "\ndef pytest_training_register(registry):\n    registry.add_{part}\n"
 LIMIT = """
 from pytest_training.limits.protocol import Limit

@@ -16,6 +16,8 @@ from pytest_training.execution.attempt.run import Run
 
 from .samples import make_cohort
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 TABLES: dict[str, tuple[Callable[..., Cohort], list[str], int]] = {

@@ -15,6 +15,8 @@ import train_model
 from pytest_training.errors import DataError
 from pytest_training.execution.attempt.run import Run
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 

@@ -26,6 +26,8 @@ from pytest_training.processes import children
 
 from .folder import Ended, Folder
 
+pytestmark = pytest.mark.slow
+
 TOKEN = 'hun"ter<2>-ölweg'
 JOB = """
 def train(run, *, token="", epochs=1):

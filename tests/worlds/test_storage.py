@@ -13,6 +13,8 @@ from watching import eventually
 
 from .folder import Folder
 
+pytestmark = pytest.mark.slow
+
 FILLING = """
 from pathlib import Path
 
@@ -84,7 +86,6 @@ def test_a_reports_folder_that_is_read_only_stops_the_run_with_a_sentence(folder
     assert f"cannot write reports to {reports}: Read-only file system" in ended.text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("start", ["fork", "subprocess"])
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_reports_folder_whose_mount_goes_away_in_mid_run_loses_no_outcome(
@@ -124,7 +125,6 @@ def history(folder: Folder) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_a_locked_history_lets_the_run_go_on_and_is_told(folder: Folder) -> None:
     path = history(folder)
     connection = sqlite3.connect(path, isolation_level=None)
@@ -164,7 +164,6 @@ def test_a_history_of_a_newer_schema_is_left_as_it_is(folder: Folder) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.slow
 def test_on_a_file_system_without_locks_there_is_no_history_and_the_run_says_so(folder: Folder, shim: str) -> None:
     ended = folder.run("-n2", environment={"LD_PRELOAD": shim, "WORLD_NO_LOCKS": "1"})
     ended.counted(passed=2)

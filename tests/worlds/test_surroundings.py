@@ -14,6 +14,8 @@ import pytest
 
 from .folder import Folder
 
+pytestmark = pytest.mark.slow
+
 Mount = Callable[..., Path]
 
 
@@ -47,7 +49,6 @@ def test_sixty_four_descriptors_are_enough_for_four_slots(folder: Folder) -> Non
     folder.end(run).counted(passed=4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "limit"), [("0", 12), ("4", 20)])
 def test_too_few_descriptors_stop_the_run_with_a_sentence(folder: Folder, workers: str, limit: int) -> None:
     for name in ("three", "four"):
@@ -98,7 +99,6 @@ def test_without_git_there_is_no_commit_and_the_run_goes_on(folder: Folder, tmp_
     assert training(folder)["commit"] is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mit Leerzeichen und Öl", "'quoted' \"twice\" $HOME;%s 模型 🧠", "new\nline"])
 def test_any_name_of_a_folder_will_do(tmp_path: Path, name: str) -> None:
     folder = Folder(tmp_path / name)
