@@ -18,10 +18,10 @@ from pytest_training.execution.attempt.messages import Loading
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.readers.protocol import Following, Measured, Point, Reader, RunningAttempt
-from pytest_training.jobs.model import Job, Parameter, PlannedJob
+from pytest_training.jobs.model import Gate, Job, Parameter, PlannedJob
 from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.records.events import EventTail
-from pytest_training.reporters.live import Screen, region
+from pytest_training.reporters.live import Screen, drawn, region
 from pytest_training.reporters.watch import Watch, WatchedJob
 from pytest_training.text import cells
 
@@ -278,7 +278,7 @@ class Lines(Reader):
 @pytest.mark.parametrize(
     ("kind", "lines", "shown", "share"),
     [
-        ("script", ["", "1 0.5\n", "1 0.5\n2 0.4\n"], ["", "epoch 1 · loss 0.500", "epoch 2 · loss 0.400"], 2 / 3),
+        ("script", ["", "1 0.5\n", "1 0.5\n2 0.4\n"], ["", "epoch 1 · loss 0.500", "epoch 2 · loss 0.400 ↓"], 2 / 3),
         ("script", ["1 0.5\n", "1 0.5\nno number\n", "1 0.5\n"], ["epoch 1 · loss 0.500"] * 3, 1 / 3),
         ("function", ["1 0.5\n"], [""], None),
     ],
@@ -299,6 +299,25 @@ def test_what_a_program_says_elsewhere_is_shown_while_it_trains(
         running.memory_measured = 0.0  # as if a second had passed
         assert running.values() == words
     assert running.share == share
+
+
+def test_arrows_show_where_a_metric_went_and_their_colour_whether_that_is_better(tmp_path: Path) -> None:
+    watched = named("als", tmp_path, gates=(Gate(metric="lift", operator=">=", threshold=1.0),))
+    assert watched.tail
+    for values in (
+        {"epoch": 1.0, "loss": 0.5, "lift": 2.0, "odd": 1.0},
+        {"epoch": 2.0, "loss": 0.4, "lift": 1.5, "odd": 2.0},
+    ):
+        watched.tail.values = dict(values)
+        watched.note_trends()
+    watched.note_trends()
+    assert watched.values() == "epoch 2 · loss 0.400 ↓ · lift 1.500 ↓ · odd 2"
+    (line, _) = region([watched], Counter(), None, size=(140, 30), now=NOW)
+    arrows = {
+        str(span.style): line.plain[span.start : span.end] for span in line.spans if span.style in {"green", "red"}
+    }
+    assert arrows["red"] == "↓"
+    assert drawn(line, colours=True).count("\x1b[32m↓") == drawn(line, colours=True).count("\x1b[31m↓") == 1
 
 
 def test_a_job_whose_start_no_file_tells_is_never_shown_as_waiting(tmp_path: Path) -> None:

@@ -196,8 +196,18 @@ def _job(watched: WatchedJob, width: int, label: str, slot_width: int) -> Text:
         line.append_tokens([(" ", None), *_bar(watched, bar)])
         room -= bar + 6
     values = fit(watched.values(), room - 2) if room > 10 else ""
-    line.append("  " + pad(values, max(room - 2, 0)) if room >= 2 else " " * max(room, 0), style="cyan")
+    line.append_text(_values(watched, "  " + pad(values, max(room - 2, 0)) if room >= 2 else " " * max(room, 0)))
     return line.append(f" {time}")
+
+
+def _values(watched: WatchedJob, words: str) -> Text:
+    """Return the logged numbers, the arrow of one that became better green, of one that became worse red."""
+    text = Text(words, style="cyan")
+    for found in re.finditer(r"([^ ·][^·]*) \S+ ([↑↓])", words):
+        _, is_better = watched.trends.get(found[1], ("", None))
+        if is_better is not None:
+            text.stylize("green" if is_better else "red", found.start(2), found.end(2))
+    return text
 
 
 def _bar(watched: WatchedJob, columns: int) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.execution.readers.findings import Followed, readers_of
 from pytest_training.execution.readers.protocol import Reader, RunningAttempt
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.tree import Stillness, stalled
@@ -61,6 +62,9 @@ class WatchedJob(Struct):
     tail: EventTail | None = None
     readers: Sequence[Reader] = ()
     followed: Followed | None = None  # what a program says elsewhere: in its log, and in files of other tools
+    seen: dict[str, float] = field(default_factory=dict)  # the newest logged number by name
+    trends: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    """By metric where its number went last, `↑` or `↓`, and True if that is better; of known directions only."""
     memory_measured: float = 0.0
     memory: OwnMemory = field(default_factory=OwnMemory)
     stillness: Stillness = field(default_factory=Stillness)
@@ -108,7 +112,18 @@ class WatchedJob(Struct):
         logged = self.logged
         ordered = [(name, logged[name]) for name in dict.fromkeys([*FIRST, *logged]) if name in {*logged} - HIDDEN][:8]
         words = (number(value) if isinstance(value, int | float) else one_line(str(value), 20) for _, value in ordered)
-        return " · ".join(f"{one_line(name, 20)} {word}" for (name, _), word in zip(ordered, words, strict=True))
+        arrows = (f" {self.trends[name][0]}" if name in self.trends else "" for name, _ in ordered)
+        whole = zip(ordered, words, arrows, strict=True)
+        return " · ".join(f"{one_line(name, 20)} {word}{arrow}" for (name, _), word, arrow in whole)
+
+    def note_trends(self) -> None:
+        """Note which metrics became better or worse."""
+        for name, value in self.logged.items():
+            if not isinstance(value, int | float) or value == (before := self.seen.get(name)):
+                continue
+            if before is not None and (better := direction(name, self.job.gates)):
+                self.trends[name] = "↑" if value > before else "↓", (value > before) == (better == "higher")
+            self.seen[name] = value
 
     @property
     def name(self) -> tuple[str, dict[str, str]]:
@@ -128,7 +143,7 @@ class WatchedJob(Struct):
         files = folder.job(self.job.id)
         while files.attempt(self.attempt + 1).started.exists():
             self.attempt += 1
-            self.usage, self.memory_mb = None, None
+            self.usage, self.memory_mb, self.seen, self.trends = None, None, {}, {}
             self.memory, own = OwnMemory(inherited_mb=math.inf), files.attempt(self.attempt)
             self.stillness, self.tail = Stillness((own.log, own.events), self.stillness.after_s), EventTail(own.events)
             begun = read_json(own.started, Attempt)
@@ -152,6 +167,7 @@ class WatchedJob(Struct):
             with suppress(ResultError):
                 if self.followed:
                     self.followed.poll()
+        self.note_trends()
 
     def _read_usage(self, files: AttemptFolder) -> None:
         """Take over what the machine that executes the attempt has measured."""
