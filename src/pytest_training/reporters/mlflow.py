@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -148,9 +149,12 @@ class Reporter:
             if file.is_symlink() or not file.is_file():  # the job may have removed it
                 continue
             self._allow(file.stat().st_size)
-            below = "/".join(path.parent.parts).partition("/artifacts/")[2]
+            below = file_key("/".join(path.parent.parts).partition("/artifacts/")[2])
             try:
-                self.client.log_artifact(run_id, str(file), below or None)
+                with TemporaryDirectory() as folder:
+                    link = Path(folder, file_key(path.name))
+                    link.symlink_to(file)
+                    self.client.log_artifact(run_id, str(link), below or None)
             except Exception as error:  # an unusual name must not keep all others back
                 if not is_refusal(error):
                     raise
@@ -246,6 +250,11 @@ def key(name: str) -> str:
     text = re.sub(r"[^\w./ -]", "_", name)[:LONGEST_KEY]
     is_path = posixpath.normpath(text) == text and not text.startswith((".", "/"))
     return text if is_path else re.sub(r"[./]", "_", text)
+
+
+def file_key(name: str) -> str:
+    """Return a file's name with `_` for what would end its address: MLflow's client sends it as it is."""
+    return re.sub(r"[#?%]", "_", name)
 
 
 def as_text(value: Any) -> str:
