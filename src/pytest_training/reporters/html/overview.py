@@ -17,7 +17,7 @@ MOST_LINES = 8
 
 
 class Line(NamedTuple):
-    """A line with what it is about."""
+    """A line and its subject."""
 
     text: str
     result: Result | None = None

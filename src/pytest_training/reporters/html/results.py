@@ -41,7 +41,7 @@ class Result(Struct, frozen=True, dict=True):
 
     @property
     def direction(self) -> str:
-        """Which values of the headline are better, or nothing if nobody says."""
+        """Which values of the headline are better; empty if its direction is unknown."""
         if self.measure is None:
             return ""
         study = self.outcome.study
