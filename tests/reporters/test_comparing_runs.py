@@ -84,7 +84,7 @@ def test_a_run_is_compared_with_what_is_named(repository: Repository, wanted: st
     change = f"als: roc_auc ▼ {before} → 0.800"
     result.stdout.fnmatch_lines([f"against {words.format(**names)}:", f"  {change} *other parameters: score*"])
     page = (project.reports / "index.html").read_text(encoding="utf-8")
-    assert f"Against {words.format(**names)}</h2>" in page
+    assert f"Changes against {words.format(**names)}</h2>" in page
     assert f"▼ {before} → 0.800" in page
     assert f"▼ {before} → 0.800" in (project.reports / "summary.md").read_text(encoding="utf-8")
 

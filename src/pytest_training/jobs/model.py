@@ -273,6 +273,7 @@ class Plan(Value, frozen=True, kw_only=True):
     lower_bound_s: float | None = None  # max(sum / workers, longest): no order can be faster
     loading_s: float | None = None  # seconds in which the last run's job server imported what these jobs import
     smoke: bool = False  # True for a smoke run: it is brief, judges no gate, and leaves everything below reports/smoke
+    others: tuple[str, ...] = ()  # ids of the project's jobs that are not selected, without trials
     schema_version: int = SCHEMA_VERSION
 
     @property

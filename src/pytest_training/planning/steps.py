@@ -186,8 +186,7 @@ def order(draft: Draft) -> Draft:
     """Plan the jobs in the order in which they start, the longest first."""
     from pytest_training.planning.plan import make_plan, of_siblings  # noqa: PLC0415  (only a run needs it)
 
-    history = _history(draft)
-    measured = history.expected(draft.jobs)
+    measured = (history := _history(draft)).expected(draft.jobs)
     measured |= {job.id: measured[job.twin_of] for job in draft.jobs if job.twin_of in measured}
     measured |= of_siblings(draft.jobs, measured)
     saved, problems = _saved_durations(draft, measured)
@@ -201,7 +200,8 @@ def order(draft: Draft) -> Draft:
         measured=measured,
         saved=saved,
     )
-    plan = replace(plan, loading_s=_loading_s(draft), smoke=draft.request.smoke)
+    others = () if draft.request.smoke else tuple(job.id for job in draft.others if not job.trial_of)
+    plan = replace(plan, loading_s=_loading_s(draft), smoke=draft.request.smoke, others=others)
     return _noting(history, replace(draft, plan=plan, problems=(*draft.problems, *problems)))
 
 

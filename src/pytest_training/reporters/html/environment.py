@@ -10,12 +10,12 @@ from typing import Any
 
 import jinja2
 from jinja2.bccache import Bucket
-from markupsafe import Markup
 
-from pytest_training.records.run_record import moment
+from pytest_training.jobs.directions import direction
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.console import gate_row, held_gates, sentence
 from pytest_training.reporters.html.importances import importances
+from pytest_training.reporters.html.words import age, gate_words, moment, worker
 from pytest_training.reporters.studies import shown, trial_counts, verdict
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
@@ -49,10 +49,12 @@ def templates() -> jinja2.Environment:
         "lines": clean_lines,
         "duration": duration,
         "number": number,
-        "when": _when,
-        "moment": lambda written: Markup('<time datetime="{}" class="moment">{}</time>').format(
-            written, _when(written)
-        ),
+        "when": moment,
+        "moment": moment,
+        "age": age,
+        "worker": worker,
+        "gate_words": gate_words,
+        "better": direction,
         "anchor": anchor,
         "gate_row": gate_row,
         "gates": held_gates,
@@ -64,15 +66,6 @@ def templates() -> jinja2.Environment:
         "importances": importances,
     }
     return environment
-
-
-def _when(written: str) -> str:
-    return f"{time:%Y-%m-%d %H:%M} UTC" if (time := moment(written)) else ""
-
-
-def _moment(written: str) -> str:
-    """Return a time that the page's script puts into the reader's own words and zone."""
-    return Markup('<time datetime="{}" class="moment">{}</time>').format(written, _when(written))
 
 
 def setting(value: Any) -> str:

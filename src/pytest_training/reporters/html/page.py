@@ -5,6 +5,7 @@ import functools
 import hashlib
 import secrets
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,8 +17,11 @@ from pytest_training.execution.outcome import Status
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
 from pytest_training.reporters.html import environment
+from pytest_training.reporters.html.forest import forest
 from pytest_training.reporters.html.job_view import MOST_ROWS, job_views
+from pytest_training.reporters.html.overview import overview
 from pytest_training.reporters.html.pictures import PictureBook, artifacts
+from pytest_training.reporters.html.results import results
 from pytest_training.reporters.html.timeline import timeline
 from pytest_training.text import home_pattern, without_home
 
@@ -25,8 +29,8 @@ if TYPE_CHECKING:
     from pytest_training.reporters.html.running import Progress
 
 BASE = f"base-{secrets.token_hex(12)}/"  # stands for the way from the page to the run's folder; no job can know it
-STYLES = ("style.css", "drawings.css", "sections.css")
-SCRIPTS = ("live.js", "script.js")
+STYLES = ("style.css", "drawings.css", "sections.css", "forest.css")
+SCRIPTS = ("live.js", "script.js", "times.js")
 
 
 def write_page(run: TrainingRun, *, is_latest: bool, progress: "Progress | None" = None) -> None:
@@ -41,12 +45,19 @@ def _render(run: TrainingRun, progress: "Progress | None") -> str:
     """Return the page; `BASE` in links is replaced by `write_page`."""
     book = PictureBook(run.folder.path)
     jobs = sorted(job_views(run, book), key=lambda job: job.outcome.shown.rank)
+    has_page = functools.cache(lambda run_id: folder.RunFolder(run.folder.reports, run_id).page.is_file())
+    listed = results(run, jobs, has_page, BASE)
     counts = Counter(outcome.shown for outcome in run.outcomes)
     style, script = (_content(names) for names in (STYLES, SCRIPTS))
     page = environment.templates().get_template("page.html.j2")
     return page.render(
         run=run,
         jobs=jobs,
+        project=Path(run.settings.project).resolve().name,
+        results=listed,
+        forest=forest(listed),
+        overview=overview(run, listed),
+        compared=[each for each in run.comparison.jobs if each.job_id in {job.outcome.job_id for job in jobs}],
         counts=counts,
         job_counts=Counter(job.outcome.shown for job in jobs),
         verdict="running" if progress else _verdict(run, counts),
@@ -56,7 +67,7 @@ def _render(run: TrainingRun, progress: "Progress | None") -> str:
         pictures_left_out=book.left_out,
         most_rows=MOST_ROWS,
         artifacts=artifacts,
-        has_page=functools.cache(lambda run_id: folder.RunFolder(run.folder.reports, run_id).page.is_file()),
+        has_page=has_page,
         log_end=job_files.log_end,
         style=Markup(style),  # noqa: S704  (ours, and hashed below)
         script=Markup(script),  # noqa: S704  (our own file)

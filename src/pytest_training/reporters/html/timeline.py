@@ -57,7 +57,7 @@ class _Span(NamedTuple):
 
     @property
     def row(self) -> tuple[str, int]:
-        """What has one line of the timeline."""
+        """The key of the job's line in the timeline."""
         return self.slot, self.lane
 
 

@@ -108,6 +108,7 @@
     merge(document.body, last.body, next.body);
     last = next;
     window.trainingPage.wire();
+    window.trainingPage.times();
     putBack();
     wait();
   });

@@ -35,7 +35,9 @@
       button.type = "button";
       button.textContent = header.textContent;
       header.replaceChildren(button);
-      button.addEventListener("click", () => sort(header, column, header.getAttribute("aria-sort") === "ascending" ? -1 : 1));
+      const first = header.dataset.first === "descending" ? -1 : 1; // of a metric the best comes first
+      const next = () => ({ ascending: -1, descending: 1 })[header.getAttribute("aria-sort")] ?? first;
+      button.addEventListener("click", () => sort(header, column, next()));
     });
     const take = (fresh) => {  // of a newer page the rows in its order: a name for one that has not changed
       const known = new Map(rows.map((row) => [row.dataset.job, row]));

@@ -1,0 +1,94 @@
+"""The picture at the top of the page: each job's headline on the axis of its metric, with interval, gate and dummy."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pytest_training.records.measures import Measure
+from pytest_training.reporters.html.axes import LARGEST, axis
+from pytest_training.reporters.html.charts import Tick
+from pytest_training.reporters.html.results import Result, by_metric
+from pytest_training.units import number
+
+MOST_GROUPS, MOST_ROWS = 24, 40
+LEFT, RIGHT = 2.0, 98.0  # of the picture's width, in per cent
+SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<", "==": "="}
+
+
+class ForestRow(NamedTuple):
+    """A job; places are per cent of the width."""
+
+    result: Result
+    measure: Measure
+    value: float
+    span: tuple[float, float] | None
+    dummy: float | None
+    before: float | None
+    gates: tuple[tuple[float, str], ...]  # with their side: `right` where higher values pass
+
+    @property
+    def words(self) -> str:
+        """Return the row as a sentence."""
+        return ", ".join(_facts(self.result, self.measure))
+
+
+class ForestGroup(NamedTuple):
+    """The jobs of a metric."""
+
+    metric: str
+    better: str
+    ticks: tuple[Tick, ...]
+    rows: tuple[ForestRow, ...]
+    left_out: int
+
+
+def forest(listed: Sequence[Result]) -> list[ForestGroup]:
+    """Return the groups of the plot, the metric of most jobs first."""
+    groups = [(name, [row for row in rows if _is_drawable(row)]) for name, rows in by_metric(listed).items()]
+    return [_group(name, rows) for name, rows in groups if rows][:MOST_GROUPS]
+
+
+def _group(name: str, listed: Sequence[Result]) -> ForestGroup:
+    shown = listed[:MOST_ROWS]
+    found = axis(name, [value for each in shown for value in _numbers(each) if value is not None])
+    scale, ticks = found.scale(LEFT, RIGHT)
+    places = iter(found.places)
+    rows = []
+    for each in shown:
+        values = [None if value is None else scale(next(places) or 0.0) for value in _numbers(each)]
+        value, low, high, dummy, before, *gates = values
+        span = None if low is None or high is None else (low, high)
+        sides = [
+            "right" if gate.operator[0] == ">" else "left" if gate.operator[0] == "<" else "" for gate in each.gates
+        ]
+        drawn = tuple((at, side) for at, side in zip(gates, sides, strict=True) if at is not None)
+        if each.measure and value is not None:
+            rows.append(ForestRow(each, each.measure, value, span, dummy, before, drawn))
+    better = listed[0].direction
+    return ForestGroup(name, better, ticks, tuple(rows), len(listed) - len(shown))
+
+
+def _numbers(result: Result) -> list[float | None]:
+    """Return the value, the ends of its interval, the dummy, the last run's value, and each gate's threshold."""
+    measure, change = result.measure, result.change
+    if measure is None:
+        return []
+    values = [measure.value, measure.low, measure.high, measure.baseline, change.before if change else None]
+    values += [gate.threshold for gate in result.gates]
+    return [None if value is None or not abs(value) < LARGEST else value for value in values]
+
+
+def _is_drawable(result: Result) -> bool:
+    return result.measure is not None and abs(result.measure.value) < LARGEST
+
+
+def _facts(result: Result, measure: Measure) -> Iterator[str]:
+    yield f"{measure.name} {number(measure.value)}"
+    if measure.interval:
+        yield f"interval {measure.interval}"
+    for gate in result.gates:
+        of = "" if gate.metric == measure.name else f" on {gate.metric}"
+        yield f"gate{of} {SIGNS[gate.operator]} {number(gate.threshold)}"
+    if measure.baseline is not None:
+        yield f"dummy {number(measure.baseline)}"
+    if result.change:
+        yield f"before {number(result.change.before)}"
