@@ -163,7 +163,7 @@ def test_everything_is_read_back_equal(project: Project, server: Server, tmp_pat
         "auc_low": 0.8,
         "auc_high": 0.9,
         "auc_stdout": 1e-300,
-        "odd_name": -7.0,
+        "odd__name": -7.0,
     }.items() <= trial.data.metrics.items()
     assert trial.data.tags["mlflow.parentRunId"] == tracked.runs["als"].info.run_id
     assert tracked.curve("als-rate-0.2", "loss/fold 1") == [(epoch, 1 / (epoch + 1)) for epoch in range(30)]
