@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ NOT_RUN = {
 """They rewrite pages of this repository, and need its tests, its runs and a browser."""
 OWN_TEST = {"docs/cluster.md", "docs/extending.md", "docs/predictions.md", "CONTRIBUTING.md"}
 """cluster/slurm runs the first, test_extending.py the next two; the commands of the last are these suites."""
+STUDIES = "docs/studies.md"
+"""test_extending.py compares its outputs: it shows several projects."""
 AFTER_A_RUN = {"docs/ci.md", "docs/failures.md", "docs/programs.md"}
 """Their readers have trained already."""
 
@@ -92,8 +95,30 @@ def workplace(page: str, folder: Path) -> Path:
     return miniature.root
 
 
-def failures(commands: Sequence[str], here: Path) -> list[str]:
-    """Run the commands in a folder; return what those printed that did not end with 0."""
+def outputs(text: str) -> dict[str, list[str]]:
+    """Return the lines that a page shows below its commands; `…` is anything."""
+    found: dict[str, list[str]] = {}
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        for command, _, lines in (part.partition("\n") for part in f"\n{block}".split("\n$ ")[1:]):
+            found[command.partition("  #")[0].strip()] = [line for line in lines.splitlines() if line]
+    return found
+
+
+def unlike(shown: Sequence[str], printed: str) -> list[str]:
+    """Return the shown lines that a command has not printed in this order."""
+    real = iter(make_outputs.normal([line])[0] for line in printed.splitlines() if line)
+    patterns = [fnmatch.translate(f"*{line.replace('[', '[[]').replace('…', '*')}*") for line in map(comparable, shown)]
+    return [
+        line for line, pattern in zip(shown, patterns, strict=True) if not any(re.match(pattern, each) for each in real)
+    ]
+
+
+def comparable(line: str) -> str:
+    return "".join(make_outputs.normal([line]))
+
+
+def failures(commands: Sequence[str], here: Path, shown: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """Run the commands in a folder; return what went wrong: the exit code, or a line that the page shows."""
     environment = surroundings() | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     failed = []
     for command in commands:
@@ -111,6 +136,8 @@ def failures(commands: Sequence[str], here: Path) -> list[str]:
         print(f"{time.monotonic() - begun:5.1f} s  {command}")  # noqa: T201  (shown when the test fails)
         if ended.returncode:
             failed.append(f"$ {command}\nexit code {ended.returncode}\n{ended.stdout[-3000:]}{ended.stderr[-2000:]}")
+        elif lines := unlike((shown or {}).get(command, ()), ended.stdout):
+            failed.append("\n".join([f"$ {command}", "the page shows:", *lines, "it printed:", ended.stdout[-3000:]]))
     return failed
 
 
@@ -142,9 +169,18 @@ def test_a_wrong_command_is_a_failure(tmp_path: Path) -> None:
     assert "$ pytest --epohcs 3\nexit code 4\n" in failed
 
 
+def test_an_output_that_a_command_does_not_print_is_a_failure(tmp_path: Path) -> None:
+    text = "```console\n$ echo a; echo 'took 2.5 s'; echo c  # three\na…\ntook 31 s\n$ echo b\n```"
+    assert outputs(text) == {"echo a; echo 'took 2.5 s'; echo c": ["a…", "took 31 s"], "echo b": []}
+    assert failures([*outputs(text)], tmp_path, outputs(text)) == []
+    [failed] = failures(["echo b"], tmp_path, {"echo b": ["c"]})
+    assert "the page shows:\nc\nit printed:\nb\n" in failed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages())
 def test_every_command_of_a_page_runs(page: str, tmp_path: Path) -> None:
     commands = shown(unfollowed(page))
-    failed = failures(["pytest"] * (page in AFTER_A_RUN) + commands, workplace(page, tmp_path))
+    shown_lines = {} if page == STUDIES else outputs(unfollowed(page))
+    failed = failures(["pytest"] * (page in AFTER_A_RUN) + commands, workplace(page, tmp_path), shown_lines)
     assert not failed, "\n".join(failed)

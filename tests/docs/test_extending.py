@@ -11,6 +11,7 @@ from sessions import Project, text
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("extending.md", "predictions.md")
+STUDIES = "studies.md"
 FILE = re.compile(r"```(?:python|yaml|ini|sh)\n# (\S+)\n(.*?)```", re.DOTALL)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
@@ -21,10 +22,23 @@ def sections() -> dict[str, str]:
     return {part.partition("\n")[0]: part for part in parts if FILE.search(part)}
 
 
-@pytest.mark.parametrize("title", sections())
-def test_the_files_and_commands_of_a_section_work(title: str, tmp_path: Path) -> None:
+def studies() -> dict[str, str]:
+    """Return the sections of the page of studies that show a file; the table is that of the first."""
+    first, *others = (DOCS / STUDIES).read_text(encoding="utf-8").split("\n## ")
+    by_title = {part.partition("\n")[0]: part for part in others}
+    return {"studies": first + by_title.pop("The table")} | {
+        title: part for title, part in by_title.items() if FILE.search(part) and CONSOLE.search(part)
+    }
+
+
+@pytest.mark.parametrize(
+    "section",
+    [*sections().values(), *(pytest.param(part, marks=pytest.mark.slow) for part in studies().values())],
+    ids=[*sections(), *studies()],
+)
+def test_the_files_and_commands_of_a_section_work(section: str, tmp_path: Path) -> None:
     """In a console block, the command is run; what stands below it is printed, `…` being anything."""
-    project, section = Project(tmp_path), sections()[title]
+    project = Project(tmp_path)
     for name, content in FILE.findall(section):
         project.write(name, content)
     if not (tmp_path / "training").is_dir():

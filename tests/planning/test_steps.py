@@ -24,6 +24,7 @@ from pytest_training.planning.steps import (
     searches,
     select,
     set_parameters,
+    shard,
     smoke,
     studies,
     twins,
@@ -58,8 +59,8 @@ def prepared(draft: Draft) -> Draft:
     return set_parameters(load(draft))
 
 
-def test_the_plan_is_made_in_twelve_steps() -> None:
-    prepare = (load, resume, smoke, studies, set_parameters, twins)
+def test_the_plan_is_made_in_thirteen_steps() -> None:
+    prepare = (load, resume, smoke, studies, set_parameters, twins, shard)
     assert (*prepare, select, searches, note_unreached, order, fingerprint, compare) == PLAN
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pytest_training.options import DOORS, secret_values
-
 if TYPE_CHECKING:
     import pytest
 
@@ -17,6 +15,8 @@ REPORTERS = ("history", "json_report", "junit", "html.running", "markdown", "git
 
 def load_reporters(config: pytest.Config) -> Iterator[tuple[str, object]]:
     """Yield each reporter with the name of its plugin; they are imported here, when a run begins."""
+    from pytest_training.options import DOORS, secret_values  # noqa: PLC0415  (the verbs of the console do without pytest)
+
     for name in REPORTERS:
         module = import_module(f"{__name__}.{name}")
         reporter = module.Reporter(config) if hasattr(module, "Reporter") else module

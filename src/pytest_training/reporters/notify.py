@@ -130,6 +130,8 @@ class Reporter:
 
     def _look_at(self, watched: WatchedJob) -> None:
         folder, name = self.run.folder, watched.job.id
+        if folder.job(name).outcome.exists():  # the message of its end waits for a service that is away
+            return
         watched.is_elsewhere = folder.job(name).attempt(max(watched.attempt, 1)).usage.exists()
         watched.poll(folder)
         still_s = watched.usage.still_s if watched.usage else watched.stillness.still_s

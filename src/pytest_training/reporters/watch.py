@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from msgspec import Struct, field
 
 from pytest_training.errors import ResultError
@@ -25,7 +24,6 @@ from pytest_training.jobs.model import Job, PlannedJob, Source
 from pytest_training.limits.own_memory import OwnMemory
 from pytest_training.limits.tree import Stillness, stalled
 from pytest_training.machine import other_host
-from pytest_training.options import REGISTRY
 from pytest_training.processes import tree
 from pytest_training.records.events import EventTail
 from pytest_training.records.recorded_run import TrainingRun
@@ -33,6 +31,9 @@ from pytest_training.registry import Registry
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
 from pytest_training.wording import located
+
+if TYPE_CHECKING:
+    import pytest
 
 MEMORY_EVERY_S = 1.0
 LONGEST_SLOT = 24  # characters of a slot's name and its host
@@ -274,8 +275,10 @@ class Watch(Struct):
         return max(ends, default=0.0)
 
 
-def watch_of(config: pytest.Config, run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Watch:
+def watch_of(config: "pytest.Config", run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Watch:
     """Return a watch over a run that begins; `outcomes` are those of the jobs that have ended, by id."""
+    from pytest_training.options import REGISTRY  # noqa: PLC0415  (status reads a run without pytest)
+
     registry, backend = config.stash[REGISTRY], run.settings.backend
     return Watch(
         run.folder,

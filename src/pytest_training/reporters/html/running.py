@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from pytest_training.reporters.watch import Watch, WatchedJob, watch_of
 
 FIRST_AFTER_S, PAUSE_S = 0.5, 3.0
 SHARE = 20  # of the time at most one part in so many is spent writing
+MOST_LISTED = 100  # of the jobs that have ended: the last page has all
 
 
 class Progress(NamedTuple):
@@ -25,7 +26,7 @@ class Progress(NamedTuple):
 
     running: Sequence[WatchedJob]  # the longest running first
     waiting: Sequence[str]  # ids of jobs that have not begun, in planned order
-    ended: Sequence[Outcome]
+    ended: Sequence[Outcome]  # the newest first
     studies: Sequence[StudyTable]  # those that have not ended, with their trials so far
     failed: int
     total: int
@@ -92,16 +93,18 @@ class Reporter:
         if self.watch is None:
             return
         progress = _progress(self.watch, dict(self.outcomes), time.monotonic() - self.since, pause_s)
-        listed = tuple(each for each in progress.ended if each.trial_of not in {table.id for table in progress.studies})
+        folded = {table.id for table in progress.studies}
+        several = [each for each in progress.ended if each.trial_of not in folded]
+        listed = sorted(several, key=lambda each: each.status.is_good)[:MOST_LISTED]  # of equal ones the newest
         newest = running_run(run.folder.reports)  # of two runs in one folder the newer has the stable name
         is_latest = newest is None or newest.run_id == run.folder.run_id
-        write_page(replace(run, outcomes=listed), is_latest=is_latest, progress=progress)
+        write_page(replace(run, outcomes=tuple(listed)), is_latest=is_latest, progress=progress)
 
 
-def _progress(watch: Watch, outcomes: Mapping[str, Outcome], passed_s: float, every_s: float) -> Progress:
+def _progress(watch: Watch, outcomes: dict[str, Outcome], passed_s: float, every_s: float) -> Progress:
     """Return how far a run is; what is left is only known once a job's duration is."""
     running, left_s, now = watch.poll(), watch.remaining_s(), datetime.now(UTC)
-    ended = [outcomes[job_id] for job_id in watch.planned if job_id in outcomes]
+    ended = [*reversed(outcomes.values())]
     studies = [each.job for each in watch.planned.values() if each.job.study and each.job.id not in outcomes]
     trials = {job.id: [each for each in ended if each.trial_of == job.id] for job in studies}
     return Progress(
