@@ -90,7 +90,7 @@ def test_the_timeline_has_a_row_per_slot_and_a_bar_per_attempt() -> None:
 
     found = timeline([outcome("als", "gw0", 0, 5), outcome("stroke", "gw10", 2), outcome("idle", "gw2")])
     assert found is not None
-    assert [slot.label for slot in found.slots] == ["gw0", "gw10"]
+    assert [slot.label for slot in found.slots] == ["worker 1", "worker 11"]
     assert [bar.job_id for bar in found.bars] == ["als", "als", "stroke"]
     assert timeline([outcome("idle", "gw2")]) is None
 
@@ -102,7 +102,7 @@ def test_a_bar_begins_where_the_job_did_and_its_waiting_lies_before_it(ending: E
     found = timeline([msgspec.structs.replace(outcome, wall_s=4.0, waiting_s=6.0)])
     assert found is not None
     (bar,) = found.bars
-    assert bar.title == "als: passed, 4.0 s, waited 6.0 s, gw0"
+    assert bar.title == "als: passed, 4.0 s, waited 6.0 s, worker 1"
     assert bar.waited / (bar.waited + bar.width) == pytest.approx(0.6, abs=0.01)
     assert bar.x - bar.waited == pytest.approx(found.ticks[0].at)
 

@@ -12,9 +12,11 @@ from test_console import SIMULATED, failed, outcome
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Plan
+from pytest_training.records.comparison import Change, Comparison, JobComparison, Verdict
+from pytest_training.records.history import Recorded
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import RunRecord
-from pytest_training.reporters.closing import fact_lines, result_lines
+from pytest_training.reporters.closing import comparison_lines, fact_lines, result_lines
 
 NOWHERE = Path("/nowhere")
 
@@ -118,6 +120,26 @@ def test_many_different_failures_and_long_reasons_leave_the_end_on_a_screen(tmp_
 def test_failed_trials_of_a_search_are_resumed_not_selected_alone(tmp_path: Path) -> None:
     lines = results(failed("error", job_id="forest-1", trial_of="forest"), outcome("forest"), reports=tmp_path)
     assert not [line for line in lines if "--lf" in line]
+
+
+def test_many_changes_that_nobody_asked_for_are_a_line_for_each_of_the_first_jobs() -> None:
+    def change(metric: str, verdict: Verdict = "worse") -> Change:
+        return Change(run_id="r0", metric=metric, before=0.5, now=0.4 if verdict != "same" else 0.5, verdict=verdict)
+
+    before = Recorded(run_id="r0", started="", outcome=outcome())
+    changes = (change("auc"), change("f1"))
+    jobs = tuple(JobComparison(f"job{n}", before, changes, ("passed", "failed"), ("epochs",)) for n in range(9))
+    lines = [text for text, _ in comparison_lines(Comparison("the last run", jobs), is_asked=False)]
+    assert lines[1] == "  job0: passed, now failed  (other parameters: epochs)"
+    assert (len(lines), lines[-1]) == (7, "  and 4 more jobs: see summary.md")
+    asked = [text for text, _ in comparison_lines(Comparison("the last run", jobs))]
+    assert asked[1:3] == [
+        "  job0: passed, now failed",
+        "  job0: auc ▼ 0.500 → 0.400 (-0.1): worse, not judged against noise",
+    ]
+    by_chance = JobComparison("als", before, (change("auc", "same"), change("odd", "changed")), None, ())
+    assert [text for text, _ in comparison_lines(Comparison("main", (by_chance,)))] == ["against main:"]
+    assert asked[3].endswith("not judged against noise  (other parameters: epochs)")
 
 
 def test_a_run_that_got_worse_and_failed_says_so_last_even_with_q(project: Project) -> None:

@@ -171,7 +171,7 @@ def test_trials_of_a_study_that_follow_each_other_on_a_slot_are_one_bar() -> Non
         ("forest-n-8", "skipped"),
         ("forest-n-9", "failed"),
     ]
-    assert drawn.bars[0].title == "forest: 3 trials: passed, 8.0 s, gw0"
+    assert drawn.bars[0].title == "forest: 3 trials: passed, 8.0 s, worker 1"
     alone = timeline(trials)  # without the study itself
     assert alone
     assert [bar.job_id for bar in alone.bars] == ["forest-n-0", "forest-n-1", "forest-n-2", "forest-n-9"]

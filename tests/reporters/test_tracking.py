@@ -6,6 +6,7 @@ MLflow's server skips these tests if it is missing; with TRACKING_TESTS=required
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -136,7 +137,18 @@ def test_everything_is_read_back_equal(project: Project, server: Server, tmp_pat
     project.job("als", CURVES, parameters="rate=0.1, layers=(3, 4), name='a b', strict=True")
     project.job("killed", "import os\nrun.log(step=0, loss=2)\nos.kill(os.getpid(), 9)")
     project.job("gated", "return {'auc': 0.5}", top='GATES = {"auc": ">= 0.6"}')
-    project.write("training/jobs.yaml", "jobs:\n  als: {matrix: {rate: [0.1, 0.2]}, gates: {auc: '>= 0.5'}}\n")
+    sha256 = hashlib.sha256(project.write("training/panel.csv", "age\n40\n").read_bytes()).hexdigest()
+    project.job("fed", "return {'rows': len(run.data('panel').read_text().split()) - 1}")
+    project.write(
+        "training/jobs.yaml",
+        f"""
+        jobs:
+          als: {{matrix: {{rate: [0.1, 0.2]}}, gates: {{auc: ">= 0.5"}}}}
+          fed: {{data: [panel]}}
+        data:
+          panel: {{path: panel.csv, real: true, sha256: {sha256}}}
+        """,
+    )
     subprocess.run(["git", "init", "-q"], cwd=project.root, check=True)
     subprocess.run(["git", "add", "."], cwd=project.root, check=True)
     author = ("-c", "user.name=a", "-c", "user.email=a@b")
@@ -147,7 +159,7 @@ def test_everything_is_read_back_equal(project: Project, server: Server, tmp_pat
     assert warnings(result.outlines) == []
 
     tracked, told = Tracked(server.uri, project), project.metadata()
-    good = dict.fromkeys(("als", "als-rate-0.1", "als-rate-0.2"), "FINISHED")
+    good = dict.fromkeys(("als", "als-rate-0.1", "als-rate-0.2", "fed"), "FINISHED")
     assert tracked.statuses() == {**good, "killed": "FAILED", "gated": "FAILED"}
     for name, run in tracked.runs.items():
         metrics = {key(metric): value for metric, value in told[name]["metrics"].items()}
@@ -157,13 +169,14 @@ def test_everything_is_read_back_equal(project: Project, server: Server, tmp_pat
         assert run.data.tags["run"] == project.report()["training"]["run_id"]
         assert run.data.tags["commit"] == commit
         assert tracked.files(name, tmp_path_factory_of(tmp_path, name)) == left_by(project, told[name])
+    assert {"data": "real", "data.panel.sha256": sha256}.items() <= tracked.runs["fed"].data.tags.items()
     trial = tracked.runs["als-rate-0.2"]
     assert trial.data.metrics["auc"] == 0.871234567890123
     assert {
         "auc_low": 0.8,
         "auc_high": 0.9,
         "auc_stdout": 1e-300,
-        "odd_name": -7.0,
+        "odd__name": -7.0,
     }.items() <= trial.data.metrics.items()
     assert trial.data.tags["mlflow.parentRunId"] == tracked.runs["als"].info.run_id
     assert tracked.curve("als-rate-0.2", "loss/fold 1") == [(epoch, 1 / (epoch + 1)) for epoch in range(30)]

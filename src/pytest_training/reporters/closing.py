@@ -102,7 +102,7 @@ def comparison_lines(comparison: Comparison, *, is_asked: bool = True) -> Iterat
     if is_asked or notable:
         yield f"against {one_line(comparison.against)}:", {"bold": True}
     for job in notable[:most]:
-        yield from _changes(job)
+        yield from _changes(job, most=None if is_asked else 1)
     if len(notable) > most:
         yield f"  and {len(notable) - most} more jobs: see summary.md", {}
     if not is_asked:
@@ -121,14 +121,14 @@ def _is_news(job: JobComparison) -> bool:
     return is_judged or any(change.tone != "chance" for change in job.changes)
 
 
-def _changes(job: JobComparison) -> Iterator[Line]:
+def _changes(job: JobComparison, most: int | None) -> Iterator[Line]:
     lines: list[Line] = [(f"{job.status[0]}, now {job.status[1]}", {"yellow": True})] if job.status else []
     for change in job.listed:
         colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
         lines.append((f"{one_line(change.metric, 40)} {change.words()}", colour))
     other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
-    for number, (line, colour) in enumerate(lines, 1):
-        yield f"  {one_line(job.job_id, 40)}: {line}{other if number == len(lines) else ''}", colour
+    for left, (line, colour) in zip(reversed(range(len(lines[:most]))), lines, strict=False):
+        yield f"  {one_line(job.job_id, 40)}: {line}{'' if left else other}", colour
 
 
 def _next_lines(run: TrainingRun, table: str, places: str) -> Iterator[Line]:

@@ -8,6 +8,7 @@ from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.limits.protocol import Ending
 from pytest_training.records.run_record import moment
 from pytest_training.reporters.html.charts import Scale, Tick, ticks
+from pytest_training.reporters.html.words import worker
 from pytest_training.text import one_line
 from pytest_training.units import duration
 
@@ -88,7 +89,9 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     bars = _named([_bar(group, lambda time: across(time - begin), top_of[group[0].row]) for group in groups])
     return Timeline(
         height=26 + len(top_of) * ROW,
-        slots=tuple(Tick(top, "" if lane else one_line(slot, 24) or "?") for (slot, lane), top in top_of.items()),
+        slots=tuple(
+            Tick(top, "" if lane else one_line(worker(slot), 24) or "?") for (slot, lane), top in top_of.items()
+        ),
         ticks=tuple(Tick(across(value), duration(value)) for value in ticks(0.0, end - begin, 6)),
         bars=tuple(bars),
         left_out=len(spans) - len(drawn),
@@ -122,7 +125,7 @@ def _bar(spans: Sequence[_Span], across: Callable[[float], float], top: float) -
         width=width,
         waited=round(begin - across(first.asked), 1) if waited else 0.0,
         name=name,
-        title=f"{name}: {worst}, {took}{waited}, {first.slot or 'no slot'}",
+        title=f"{name}: {worst}, {took}{waited}, {worker(first.slot) or 'nowhere'}",
     )
 
 

@@ -149,7 +149,7 @@
   const follow = () => show(decodeURIComponent(location.hash.slice(1)));
   addEventListener("hashchange", follow);
   document.addEventListener("click", (event) => {
-    const [link, bar] = [".trials a, #table a", ".gantt .bar"].map((each) => event.target.closest(each));
+    const [link, bar] = ["main a", ".gantt .bar"].map((each) => event.target.closest(each));
     if (link && link.hash === location.hash) follow();
     if (bar) show(bar.dataset.job);
     const step = event.target.dataset?.step;  // to the job before or after, of those that the filter shows
