@@ -248,7 +248,7 @@ class RunningRun(msgspec.Struct, eq=False, kw_only=True, dict=True):
         if (record := self.run.record) is not None:
             self.run = replace(self.run, record=replace(record, problems=tuple(map(str, self.run.problems))))
             with self.run.noting_failure(f"{self.run.folder.record}"):
-                write_atomically(self.run.folder.record, encode(record, indent=1))
+                write_atomically(self.run.folder.record, encode(self.run.record, indent=1))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Any:
