@@ -85,6 +85,16 @@ TRAINS = {
         "for i in range(9):\n    theta = theta - alpha * gradient(theta)\n",
         "x.py:1: descends",
     ),
+    "by hand, with a number as the rate": (
+        "x.py",
+        "for i in range(9):\n    w = w - 0.01 * grad\n",
+        "x.py:1: descends",
+    ),
+    "by hand, with the letters of a lecture": (
+        "x.py",
+        "for i in range(9):\n    w, b = w - alpha * dw, b - alpha * db\n",
+        "x.py:1: descends",
+    ),
     "by hand, up": ("x.py", "while d > 1:\n    w[0] += alpha * deriv_fun(w) / n\n", "x.py:1: descends"),
     "a class of one's own": (
         "x.py",
@@ -155,6 +165,7 @@ LEFT = {
     "a pretrained model": ("x.py", "net = Net.from_pretrained('a')\nfor x in y:\n    net.train()\n", "nothing"),
     "what loads a policy": ("x.py", "model = deepq.learn(env, total_timesteps=0, load_path='a')\nshow(1)\n", "nothing"),
     "a blend": ("x.py", "for epoch in names:\n    x = a - alpha * b\nprint(train(0, epochs=0))\n", "nothing"),
+    "a number taken off": ("x.py", "for x in images:\n    x = x - 0.5 * data\n    y = y + 0.1 * grad\n", "nothing"),
     "a background taken off": ("x.py", "for x in images:\n    x -= alpha * blur(x)\n", "nothing"),
     "a schedule": ("x.py", "for step in steps:\n    lr -= lr * 0.1\n    print(lr)\n", "nothing"),
     "a function of scipy": ("x.py", "x['a'] = read(1)\nprint(minimize(f, x0))\n", "nothing"),

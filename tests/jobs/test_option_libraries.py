@@ -160,7 +160,7 @@ if __name__ == "__main__":
 """
 CONF = {
     "conf/config.yaml": "defaults:\n  - model: net\n  - extra\n  - _self_\nepochs: 3\nsizes: [1, 2]\nnote: null\n"
-    "title: run-${epochs}\n",
+    "title: run-${epochs}\nmodel:\n  name: ???\n",
     "conf/extra.yaml": "# @package _global_\ntop: 1\n",
     "conf/model/net.yaml": "lr: 1e-3\nname: net\n",
     "conf/model/tiny.yaml": "lr: 0.1\nname: tiny\nsize: ???\n",

@@ -74,6 +74,13 @@ def test_a_file_that_trains_is_a_job_and_never_a_test(project: Project, words: t
     assert [line for line in result.outlines if "::" in line] == ["test_jobs.py::test_training_job[mnist]"]
 
 
+@pytest.mark.parametrize("setting", ["python_files = tests/*", "python_functions = check_*"])
+def test_what_a_repository_calls_its_tests_hides_no_job(project: Project, setting: str) -> None:
+    project.write("setup.cfg", f"[tool:pytest]\n{setting}\n")
+    lines = project.here("--training-root", ".", "--collect-only", "-q").outlines
+    assert [line for line in lines if "::" in line] == ["test_training_jobs.py::test_training_job[mnist]"]
+
+
 NOTHING = {
     "a training folder without files of its pattern": (
         {"training/main.py": "model.fit(x, y)\n", "training/jobs.yaml": "jobs: {}\n"},

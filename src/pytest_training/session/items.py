@@ -18,7 +18,7 @@ import pytest
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.in_process import InProcess
 from pytest_training.execution.folder import ReportsFolder
-from pytest_training.fixture import FIXTURE
+from pytest_training.fixture import FIXTURE, SHIPPED_TEST
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.options import REGISTRY, folder_of, holds_jobs, project_folder
@@ -39,6 +39,9 @@ class Collector:
         # Without `testpaths`, pytest would collect tests from the folders of earlier runs.
         for folder in (ReportsFolder(reports), ReportsFolder(ReportsFolder(reports).smoke)):
             config.addinivalue_line("norecursedirs", glob.escape(str(folder.runs)))
+        # A repository's own `python_files = tests/*` or `python_functions = check_*` must not hide the jobs.
+        config.addinivalue_line("python_files", glob.escape(str(SHIPPED_TEST)))
+        config.addinivalue_line("python_functions", "test_training_job")
 
     def register_tags(self, jobs: Iterable[Job]) -> None:
         """Register every tag of the jobs as a mark."""

@@ -19,6 +19,9 @@ _JOINS = {"join", "joinpath", "Path", "PurePath"}
 _PATHS = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.Call, ast.Name)
 _HINTS = re.compile(rb"""\.\w+['"]|\b(open|Path|join|read\w*|load\w*)\b""")
 _WRITES = re.compile(r"write_.*|to_.*|save.*|dump|mkdir|touch|unlink|FileHandler|basicConfig")
+_LISTS = {"listdir", "scandir", "walk", "glob", "iglob", "chdir", "ImageFolder", "flow_from_directory"}
+_LISTS |= {"image_dataset_from_directory", "isdir"}
+"""Functions whose first argument is a folder that is there, or a pattern in one."""
 LARGEST_README = 2**18
 _FILES = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.py\b|-m +[\w.]+")
 _STARTS = re.compile(r"\b(python[\d.]*|torchrun|launch|deepspeed|accelerate|mpirun|srun|uv run)\b")
@@ -113,6 +116,7 @@ def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> 
     starts = list(_started(source.path, root, readmes))
     yield from (folder for is_beside, folder in starts if not is_beside)
     paths = {path for path in whole_paths(source.tree, source.constants) if _LIKE_PATH.fullmatch(path)}
+    paths |= _listed(source)
     below, above = ({path for path in paths if os.path.exists(folder / path)} for folder in (own, root))  # noqa: PTH110  (faster)
     if bool(below - above) != bool(above - below):
         yield own if below - above else root
@@ -121,6 +125,14 @@ def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> 
     ways_up = (os.path.normpath(own / path) for path in (*(path for path in paths if path.startswith("..")), *ups))
     yield from (own for way in ways_up if Path(way).is_relative_to(root))  # from the root it would lead out
     yield from (each for each in source.path.parents if each == root or any((each / name).exists() for name in MARKERS))
+
+
+def _listed(source: Source) -> set[str]:
+    """Return the folders whose files a source lists: `os.listdir("images")`, `glob("images/*.png")`."""
+    calls = (node for node in walk(source.tree) if isinstance(node, ast.Call) and last_name(node.func) in _LISTS)
+    texts = (source.constants.literal(node) for call in calls for node in call.args[:1])
+    listed = (text for text in texts if isinstance(text, str) and text.isprintable() and len(text) <= LONGEST_PATH)
+    return {text.partition("*")[0].rpartition("/")[0] if "*" in text else text for text in listed} - {""}
 
 
 def _started(script: Path, root: Path, readmes: dict[Path, str]) -> Iterator[tuple[bool, Path]]:

@@ -30,6 +30,7 @@ _WORDS = (
     *(b"fit(", b".fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
     *(b"minimize(", b"apply_gradients", b"apply_updates", b".cv(", b"_and_grad", b"jax.grad", b"cross_val", b"CLI("),
     *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*"),
+    *(b"* grad", b"*grad", b"* dw", b"*dw", b"* d_", b"*d_"),
 )  # what a file contains that trains by itself
 _PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize")
 """What local modules contain on the way to what trains."""
@@ -61,7 +62,7 @@ _SETUP = re.compile(
 )  # calls at the top of a module that only defines things
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|num_steps|max_steps|timesteps", re.IGNORECASE)
 _PREPARES = re.compile(r"scaler|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # classes that train nothing
-_GRADIENT = re.compile(r"grad|deriv", re.IGNORECASE)
+_GRADIENT = re.compile(r"grad|deriv|^d_?(w|b|weights?|bias|theta)\d?$|^d_[mc]$", re.IGNORECASE)
 _RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate"}
 
 
@@ -204,11 +205,15 @@ def _descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
 
 
 def _is_down(step: ast.BinOp | ast.AugAssign) -> bool:
-    """Return True for `weight - rate * gradient`, also `+=`: a product of the two, by their names."""
+    """Return True for `weight - rate * gradient`, also `+=`, by their names, and for `weight - 0.01 * gradient`."""
     value = step.value if isinstance(step, ast.AugAssign) else step.right
-    names = [last_name(node) for node in walk(value)] if isinstance(step.op, ast.Sub | ast.Add) else []
-    is_product = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Div)
-    return is_product and not _RATES.isdisjoint(names) and any(map(_GRADIENT.search, names))
+    if not (isinstance(step.op, ast.Sub | ast.Add) and isinstance(value, ast.BinOp)):
+        return False
+    nodes, is_product = [*walk(value)], isinstance(value.op, ast.Mult | ast.Div)
+    names = [last_name(node) for node in nodes]
+    fractions = (isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value < 1 for node in nodes)
+    has_rate = not _RATES.isdisjoint(names) or (isinstance(step.op, ast.Sub) and any(fractions))
+    return is_product and has_rate and any(map(_GRADIENT.search, names))
 
 
 def _is_no_round(keyword: ast.keyword) -> bool:

@@ -222,7 +222,9 @@ def hydra_options(codes: Sequence[Code]) -> Iterator[Declaration]:
                 part = _Part("", str(name).removesuffix(".yaml"))
                 chosen = [*_options(folder, part)]
                 names = {parameter.name for parameter, _ in chosen}
-                yield from chosen
+                valued = {parameter.name for parameter, default in chosen if default is not MISSING}
+                # Hydra keeps a value that another file gives for `???`.
+                yield from (each for each in chosen if not (each[0].required and each[0].name in valued))
                 for parameter, _ in _options(folder, part, others=True):  # keys of what another choice would bring
                     if parameter.name not in names:
                         yield replace(parameter, default=None, required=False), MISSING
