@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pprint
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -111,6 +112,28 @@ def test_each_number_has_the_name_of_the_model_whose_title_stands_above_it(
             lines.append(f"{metric}: {0.9 - number / 100:.2f}")
             expected[f"{'_'.join(model.lower().split())}_{metric}"] = 0.9 - number / 100
     assert read(lines) == pytest.approx(expected)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["train", "test", "svm", "Random Forest", "macro avg", "params"]),
+        st.dictionaries(st.sampled_from(["accuracy", "f1", "roc_auc", "score"]), st.integers(1, 999), min_size=1),
+        min_size=2,
+    ),
+    st.integers(1, 100),
+)
+@settings(max_examples=60, deadline=None)
+def test_pprint_of_a_nested_dict_names_each_number_by_the_keys_above_it(
+    document: dict[str, dict[str, int]], width: int
+) -> None:
+    shares = {key: {name: value / 1000 for name, value in below.items()} for key, below in document.items()}
+    expected = {
+        f"{key.lower().replace(' ', '_')}_{name}": value
+        for key, below in shares.items()
+        for name, value in below.items()
+        if key != "params"
+    }
+    assert read(pprint.pformat(shares, width=width).splitlines()) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

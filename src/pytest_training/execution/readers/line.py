@@ -24,7 +24,7 @@ from pytest_training.execution.readers.names import (
 )
 
 MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD = 7, 200, 40, 40
-BOXES = {ord(each): "|" for each in "│┃║"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
+BOXES = {ord(each): "|" for each in "│┃║┆┇┊"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
 _WIDE = BOXES | {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}  # a wide colon is a colon
 _FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
 BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[\d.?][^,\]=]*(?:it|s|B|/s)\b)?")  # of tqdm

@@ -44,6 +44,11 @@ _ASSIGNED = re.compile(r"\w=[\w'\"\[(]")
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?(?![^()]*\))", re.IGNORECASE)
 _ENDED = re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
+_LOGISTIC = re.compile(
+    r"lr[\s_]+(?=(?:(?:classification|classifier|model|test|train(?:ing)?|val(?:idation)?|cv|mean|average)[\s_]+)*"
+    r"(?:accuracy|precision|recall|f1|auc|roc)(?![^\W_]))",
+    re.IGNORECASE,
+)  # `LR test accuracy`: logistic regression, and no learning rate
 _SCALED = re.compile(r"(?i)_scale|scale_|loss scale|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 _COUNTING = """
@@ -67,7 +72,8 @@ class Row(NamedTuple):
 
 
 def _plain(text: str) -> str:
-    text = re.sub(r"[rR](?:²|\^2)", "r2", text.replace("'s", " ").replace("scikit learn", "scikit_learn"))
+    text = re.sub(r"(?<=\w)'s(?![^\W_])", " ", text)
+    text = re.sub(r"[rR](?:²|\^2)", "r2", text.replace("scikit learn", "scikit_learn"))
     return re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])|(?<=\w)-(?=\w)", "_", text)
 
 
@@ -85,6 +91,7 @@ def words_of(text: str) -> list[str]:
 @lru_cache(maxsize=1024)
 def is_measured(text: str) -> bool:
     """Return True if a name names a measurement."""
+    text = text[logistic.end() :] if (logistic := _LOGISTIC.match(text)) else text
     pieces = re.split(r"[\W_]+", _plain(text))
     parts = [*pieces, *(part for piece in pieces if not piece.isupper() for part in _CAMEL.findall(piece))]
     parts = [part.lower() for part in (*parts, *text.split())]

@@ -15,6 +15,7 @@ from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_num
 from pytest_training.execution.readers.features import FeatureList, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
 from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
+from pytest_training.execution.readers.nested import NestedDict
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
@@ -30,6 +31,11 @@ _LIST = re.compile(r"\[[\d.,\s]+\]")
 _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
 _OF_SPLIT = re.compile(r".*\{|(?:train|test|val(?:id(?:ation)?)?|dev|eval|holdout)\W*$", re.IGNORECASE)
+_BARS = ("|", "│", "┃", "║")
+_TYPES = re.compile(r"(?:str|bool|cat|enum|date|null|object|[iuf]\d{1,3})?")  # below the heads of a table of Polars
+_OF_STUDY = re.compile(r"\bbest trial\b|\btrial \d+ finished with value\b|\bfinished trials\b", re.IGNORECASE)
+_BEST = re.compile(r"\bbest (?:trial |objective )?value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
+_BELOW_BEST = re.compile(r"\s*value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
 _PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
@@ -48,6 +54,9 @@ class Printed(Struct):
     _above: str = ""  # the line before
     _below: tuple[str, ...] = ()  # names that it took from the line above it
     _features: FeatureList = field(default_factory=FeatureList)
+    _nested: NestedDict = field(default_factory=NestedDict)
+    _width: int = 0  # of the line with the heads
+    _is_study: bool = False  # True if a line was one of Optuna's
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
@@ -56,11 +65,12 @@ class Printed(Struct):
         text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
         text = _ESCAPES.sub("", text) if "\x1b" in text else text
         named = "" if self.pattern or not ALONE.fullmatch(text) else self._with_title(text)
-        read = self._match(text) if self.pattern else self._read(named or text)
+        whole = text if self.pattern else named or self._whole(text)
+        read = self._match(text) if self.pattern else self._read(whole)
         self._above, self._below = text.strip(), tuple(read.values) if named else ()
         new = {name: (value, self.line) for name, value in read.values.items()}
         if not self.pattern:
-            self._features = FeatureList() if self._heads else self._features.after(text)
+            self._features = FeatureList() if self._heads else self._features.after(whole)
             new = self._features.sift(self.finals, new)
         for name, final in new.items():
             before = self.finals.get(name)
@@ -77,6 +87,21 @@ class Printed(Struct):
         is_short = 0 < len(words) <= MOST_ABOVE and not _DIGIT.search(re.sub("[Rr]2|[Ff]1", "", self._above))
         is_title = is_short and any(map(is_measured, (words[0], words[-1]))) and not (self._below or self._epoch)
         return f"{self._above.strip(':')}: {text}" if is_title and "." in text and not self._heads else ""
+
+    def _whole(self, text: str) -> str:
+        """Return a line with what its numbers are called in the lines above it."""
+        self._is_study = self._is_study or bool(_OF_STUDY.search(text))
+        if self._is_study:
+            is_below = self._above[:10].lower() == "best trial"
+            text = _BELOW_BEST.sub("best_value:", text, 1) if is_below else _BEST.sub("best_value:", text)
+        if self._above.startswith(_BARS) and text.lstrip().startswith(_BARS) and not NUMBER.search(text):
+            lines = [self._above.translate(BOXES), text.translate(BOXES)]
+            pairs = [*zip(*map(_cells, lines), strict=False)]
+            is_even = len({*map(len, map(_cells, lines))}) == 1 and not any(map(_RULE.fullmatch, lines))
+            if is_even and not NUMBER.search(lines[0]) and any(bool(above) != bool(own) for above, own in pairs):
+                self._heads = ()
+                return f"| {' | '.join(' '.join(filter(None, pair)) for pair in pairs)} |"
+        return self._nested.named(text)
 
     def pass_over(self, part: bytes) -> None:
         """Count the lines of a part that is not read, and forget the numbers that it may have with other values."""
@@ -101,7 +126,7 @@ class Printed(Struct):
     def _read(self, text: str) -> Line:
         line = self._row(_LIST.sub("…", BAR.sub(";", text)).translate(BOXES)) if self._heads else None
         if line is None:
-            self._heads = ()
+            self._heads, self._width = (), len(text)
             text = clean(text) if _DIGIT.search(text) else text
             has_number = NUMBER.search(text)
             line = read_line(text, self._section) if has_number else self._title(text.strip()[:LONGEST_TITLE])
@@ -121,7 +146,7 @@ class Printed(Struct):
 
     def _title(self, text: str) -> Line:
         """Take a line without numbers as the head of a table, or as a title."""
-        cells, title = _cells(text), TITLE.fullmatch(text)
+        cells, title = _cells(text.translate(BOXES) if text.startswith(_BARS) else text), TITLE.fullmatch(text)
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
         is_of_splits = len(_splits(cells)) > 1 and len(cells) - len(_splits(cells)) < 2
         is_measured_head = {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}
@@ -136,7 +161,9 @@ class Printed(Struct):
 
     def _row(self, text: str) -> Line | None:
         """Return the measurements in a row of the table, or None if the table has ended."""
-        if _RULE.fullmatch(text):
+        is_name = len(text) == self._width and text.endswith(" ") and len(text.split()) == 1  # of the index, in pandas
+        has_types = "|" in text and all(map(_TYPES.fullmatch, _cells(text)))
+        if is_name or has_types or _RULE.fullmatch(text):
             return Line({}, {})
         cells, count = _cells(text) if "|" in text else text.strip(" :]").split(), len(self._heads)
         while len(cells) > count and not re.search(r"\w", cells[-1]):  # a progress bar, or a mark: `0.91 *`
