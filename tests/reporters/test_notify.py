@@ -194,10 +194,7 @@ def test_one_service_that_is_away_keeps_no_message_from_another(project: Project
     ("arguments", "message"),
     [
         (("--training-notify", f"jsom://{TOKEN}"), "expected a URL of Apprise like ntfy://TOPIC, found jsom://…"),
-        (
-            ("--training-notify", "$NOT_SET"),
-            "--training-notify: expected a URL of Apprise like ntfy://TOPIC, found $NOT",
-        ),
+        (("--training-notify", "$NOT_SET"), "--training-notify: the environment variable NOT_SET is not set"),
         (("--training-notify", TOKEN), "expected a URL of Apprise like ntfy://TOPIC, found another text"),
         (
             ("--training-notify", "json://127.0.0.1", "-o", "training_notify_events=ende"),

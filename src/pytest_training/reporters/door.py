@@ -4,10 +4,12 @@ There an import may take seconds and a server may never answer. The owner forwar
 """
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -22,6 +24,7 @@ from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.text import one_line
 
 PATIENCE_S = 5.0  # at the run's end, after the last sign of the process
+LONGEST_WAIT_S = 60.0  # at the run's end, whatever the process says
 POLL_S = 0.02
 LONGEST_PROBLEM = 400  # characters; a service's own words may be long
 
@@ -31,12 +34,17 @@ class Door:
 
     def __init__(self, config: pytest.Config, setting: str, module: str) -> None:
         self.config, self.setting, self.module = config, setting, module
-        self.values = [os.path.expandvars(value) for value in secret_values(config, setting)]  # of `$TOKEN` its value
-        self.words: list[str] = import_module(module).check(config, self.values, source_of(config, setting))
+        where, values = source_of(config, setting), secret_values(config, setting)
+        for name in re.findall(r"\$\{?([A-Za-z_]\w*)", " ".join(values)):
+            if name not in os.environ:
+                raise pytest.UsageError(f"{where}: the environment variable {name} is not set")
+        self.values = [os.path.expandvars(value) for value in values]  # of `$TOKEN` its value
+        self.words: list[str] = import_module(module).check(config, self.values, where)
         self.process: subprocess.Popen[bytes] | None = None
         self.listener = threading.Thread(target=self._listen, name=f"training-{setting}", daemon=True)
         self.unsent = b""
         self.give_up = 0.0  # time at which the process must have given another sign, if it has given one
+        self.step = "an answer"  # what the process does
 
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Start the process; no smoke run is worth telling."""
@@ -68,13 +76,14 @@ class Door:
             return
         self.send("run_end")
         try:
-            ended = time.monotonic() + PATIENCE_S
-            while self.listener.is_alive() and time.monotonic() < max(ended, self.give_up):
+            ended = time.monotonic()
+            last = ended + LONGEST_WAIT_S
+            while self.listener.is_alive() and time.monotonic() < min(last, max(ended + PATIENCE_S, self.give_up)):
                 self.send()
                 self.listener.join(POLL_S)
             if self.listener.is_alive():
-                problem = f"training_{self.setting}: not everything was sent: no answer for {PATIENCE_S:g} s"
-                self.run.problems.append(problem)
+                waited = time.monotonic() - ended
+                self._report(f"the run waited {waited:.0f} s for {self.step}")
         finally:  # after Ctrl-C too
             self.process.kill()
             status = self.process.wait()
@@ -96,7 +105,16 @@ class Door:
         for line in self.process.stdout if self.process and self.process.stdout else ():
             sign = msgspec.json.decode(line)
             if isinstance(sign, str):
-                problem = f"training_{self.setting}: not everything was sent: {sign}"
-                self.run.problems.append(one_line(masked(problem, self.values), LONGEST_PROBLEM))
+                self._report(sign)
             else:
-                self.give_up = time.monotonic() + float(sign)
+                self.give_up, self.step = time.monotonic() + float(sign[0]), sign[1]
+
+    def _report(self, reason: str) -> None:
+        problem = f"training_{self.setting}: not everything was sent: {reason}"
+        self.run.problems.append(one_line(masked(problem, hidden(self.values)), LONGEST_PROBLEM))
+
+
+def hidden(values: Iterable[str]) -> list[str]:
+    """Return what no message may show: values with and without `mlflow:`, and what follows the host of their URLs."""
+    parts = [part for value in values for part in (value, value.partition(":")[2])]
+    return [*filter(None, parts), *(rest for part in parts for rest in re.findall(r"://[^/?#]*([/?#]\S{3,})", part))]

@@ -1,6 +1,8 @@
 """The process of a door: gives its reporter each event, and tries again what a service has refused.
 
-A reporter of a door gets the run as its folder has it. Its methods may block and raise.
+`Reporter(words, run, say)` of a door's module gets what its `check(config, values, where)` returned, and the run.
+`say((seconds, step))`: so long the next step may take when the run has ended. `say(sentence)`: something was not sent.
+Its methods `run_start()`, `job_start(job, started)`, `job_end(outcome)`, and `run_end(run)` may block and raise.
 """
 
 from __future__ import annotations
@@ -13,35 +15,19 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from pytest_training.execution.folder import RunFolder
-from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.model import Job, RunSettings
-from pytest_training.records.recorded_run import TrainingRun, read_run
+from pytest_training.jobs.model import RunSettings
+from pytest_training.records.recorded_run import read_run
 
 AGAIN_S = 30.0  # between two tries while the run goes on
 LONGEST_SENTENCE = 500  # characters
 NICENESS = 10  # jobs come first
-
-
-class DoorReporter(Protocol):
-    """What `Reporter(words, run, say)` of a door's module has; a further method gets what `Door.send` was called with.
-
-    `words` are what the module's `check(config, values, where)` returned, or it raises UsageError.
-    `say(seconds)`: so long the next step may take when the run has ended. `say(sentence)`: something was not sent.
-    """
-
-    def run_start(self) -> None: ...  # noqa: D102  (as the hooks)
-
-    def job_start(self, job: Job, started: str) -> None: ...  # noqa: D102  (as the hooks)
-
-    def job_end(self, outcome: Outcome) -> None: ...  # noqa: D102  (as the hooks)
-
-    def run_end(self, run: TrainingRun) -> None: ...  # noqa: D102  (as the hooks)
+Sign = tuple[float, str] | str
 
 
 class Events:
@@ -78,7 +64,7 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print is no sign
     os.nice(NICENESS)
 
-    def say(sign: float | str) -> None:
+    def say(sign: Sign) -> None:
         with contextlib.suppress(BrokenPipeError):  # the owner was killed
             signs.write(msgspec.json.encode(sign) + b"\n")
 
@@ -89,7 +75,7 @@ def main() -> None:
     os._exit(0)  # a thread of a library may wait for a server
 
 
-def _serve(events: Events, say: Callable[[float | str], None]) -> None:
+def _serve(events: Events, say: Callable[[Sign], None]) -> None:
     module, reports, run_id, settings, words = events.first
     folder, settings = RunFolder(Path(reports), run_id), msgspec.convert(settings, RunSettings)
     run = read_run(folder, settings)

@@ -3,15 +3,21 @@
 import os
 import posixpath
 import re
+import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from http.client import HTTPConnection
+from importlib import import_module
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import msgspec
 import pytest
@@ -22,18 +28,20 @@ from pytest_training.jobs.model import Job
 from pytest_training.records.events import Event, read_events
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import moment
+from pytest_training.reporters.door_process import Sign
 from pytest_training.text import shorten
 from pytest_training.units import MEBIBYTE
 
 ANSWER_S = 4  # in which a server must answer; MLFLOW_HTTP_REQUEST_TIMEOUT is another limit
-REACH_S = 3.0  # in which it must answer at all
-LOADING_S = 120.0  # to import MLflow, and to make a new database
-BYTES_PER_S = MEBIBYTE  # of an upload at worst
+REACH_S = 3.0  # in which somebody must take a connection
+LOADING_S = 120.0  # to import MLflow, or to make a new database
+PORTS, DATABASES = {"http": 80, "https": 443}, {"sqlite", "postgresql", "mysql", "mssql", "databricks"}
+BYTES_PER_S = MEBIBYTE  # of an upload at worst, while jobs train
 LONGEST_TEXT, LONGEST_KEY = 5000, 250  # characters; MLflow refuses more
 MOST_POINTS, MOST_TEXTS = 1000, 100  # in one request
 LARGEST_EVENTS = 64 * MEBIBYTE
 TIMEOUT, RETRIES = "MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-SERVER_ERROR, REFUSED = 500, range(400, 429)  # statuses of HTTP; 429 asks for patience
+REFUSED = range(400, 429)  # statuses of HTTP; 429 asks for patience
 STATUSES = {Status.PASSED: "FINISHED", Status.FAILED: "FAILED"}  # else KILLED
 
 
@@ -51,29 +59,53 @@ def check(_config: pytest.Config, values: list[str], where: str) -> list[str]:
     tool, _, uri = values[0].partition(":")
     if tool != "mlflow" or not uri:
         raise pytest.UsageError(f"{where}: expected mlflow:URI, like mlflow:http://127.0.0.1:5000, found {tool}:…")
+    if not is_address(uri):
+        scheme = re.match(r"[\w.+-]+:", uri)
+        found = f"{scheme[0]}…" if scheme else "another text"
+        raise pytest.UsageError(f"{where}: expected the address of a server or database after mlflow:, found {found}")
     if find_spec("mlflow") is None:
         raise pytest.UsageError(f"{where}: MLflow is not installed: pip install 'pytest-training[tracking]'")
     return [uri]
 
 
+def is_address(uri: str) -> bool:
+    """Return True if MLflow, or a plugin of its, can take it."""
+    scheme = re.split(r"[:+]", uri)[0]
+    try:
+        parts = urlsplit(uri)
+        is_web = bool(parts.hostname and parts.port != 0) and not re.search(r"\s", uri)
+    except ValueError:  # no port, or no end of an address
+        return False
+    known = {*DATABASES, *entry_points(group="mlflow.tracking_store").names}
+    return is_web if scheme in PORTS else scheme in known
+
+
 class Reporter:
     """The runs of MLflow that belong to one run of pytest-training."""
 
-    def __init__(self, words: list[str], run: TrainingRun, say: Callable[[float | str], None]) -> None:
+    def __init__(self, words: list[str], run: TrainingRun, say: Callable[[Sign], None]) -> None:
         self.uri, self.run, self.say = words[0], run, say
         self.jobs = {planned.job.id: planned.job for planned in run.plan.jobs}
         self.begun: dict[str, str] = {}  # MLflow's id of each job's run
         self.ended: set[str] = set()
         self.answer_s = int(os.environ.setdefault(TIMEOUT, str(ANSWER_S)))
         os.environ.setdefault(RETRIES, "0")  # the door tries again, and does not keep the run waiting
+        self.step = "an answer"
+        follow(lambda: self.say((self.answer_s + 1.0, self.step)))
+        threading.Thread(target=import_module, args=("mlflow",), daemon=True).start()  # while jobs train
 
     def run_start(self) -> None:
         """Reach the server, and find or make the experiment, which has the name of the project's folder."""
-        self.say(REACH_S + 1)
-        reach(self.uri)
-        self.say(LOADING_S)
+        self.say((REACH_S + 1, "the server"))
+        parts = urlsplit(self.uri)
+        if parts.scheme in PORTS.keys() - {*getproxies()}:  # nothing is sent: who is there is MLflow's to verify
+            socket.create_connection((parts.hostname, parts.port or PORTS[parts.scheme]), REACH_S).close()
+        self.say((LOADING_S, "the import of MLflow"))
         from mlflow import MlflowClient  # noqa: PLC0415  (takes seconds)
 
+        self._allow()
+        if parts.scheme not in PORTS:
+            self.say((LOADING_S, "the database"))
         self.client = MlflowClient(self.uri)
         root = next(iter(self.jobs.values())).root
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or Path(root).name
@@ -96,7 +128,7 @@ class Reporter:
             "job": job.id,
             "run": self.run.folder.run_id,
         }
-        self._allow(0)
+        self._allow()
         known = {name: text for name, text in tags.items() if text}
         begun = self.client.create_run(self.experiment, milliseconds(started), known, run_name=job.id)
         self.begun[job.id] = begun.info.run_id
@@ -131,7 +163,7 @@ class Reporter:
         points = curve_points(read_events(events, largest=LARGEST_EVENTS))
         while some := list(islice(points, MOST_POINTS)):
             last |= {point.key: max(point.step, last.get(point.key, 0)) for point in some}
-            self._allow(0)
+            self._allow()
             curves = [Metric(each.key, each.value, start + int(1000 * each.seconds), each.step) for each in some]
             self.client.log_batch(run_id, curves)
         metrics = list({key(name): value for name, value in final_numbers(outcome).items()}.items())
@@ -140,7 +172,7 @@ class Reporter:
         for first in range(0, max(len(metrics), len(texts), len(tags)), MOST_TEXTS):
             part = slice(first, first + MOST_TEXTS)
             numbers = [Metric(name, value, end, last.get(name, 0)) for name, value in metrics[part]]
-            self._allow(0)
+            self._allow()
             self.client.log_batch(run_id, numbers, texts[part], tags[part])
 
     def _upload(self, run_id: str, outcome: Outcome) -> None:
@@ -148,7 +180,7 @@ class Reporter:
             file = self.run.folder.path / path
             if file.is_symlink() or not file.is_file():  # the job may have removed it
                 continue
-            self._allow(file.stat().st_size)
+            self._allow(f"the upload of {path}", file.stat().st_size)
             below = file_key("/".join(path.parent.parts).partition("/artifacts/")[2])
             try:
                 with TemporaryDirectory() as folder:
@@ -160,28 +192,22 @@ class Reporter:
                     raise
                 self.say(f"{path} is refused: {error}")
 
-    def _allow(self, size: int) -> None:
-        """Give the next request time for that many bytes."""
-        seconds = self.answer_s + size // BYTES_PER_S
-        os.environ[TIMEOUT] = str(seconds)
-        self.say(seconds + 1.0)
+    def _allow(self, step: str = "an answer", size: int = 0) -> None:
+        """Give the next request time for that many bytes; after the run's end, no longer than without bytes read."""
+        os.environ[TIMEOUT] = str(self.answer_s + size // BYTES_PER_S)
+        self.step = step
+        self.say((self.answer_s + 1.0, step))
 
 
-def reach(uri: str) -> None:
-    """Raise ConnectionError unless a server answers there: a look takes no import of MLflow."""
-    parts = urlsplit(uri)
-    if parts.scheme not in {"http", "https"}:
-        return
-    import requests  # noqa: PLC0415  (the owner does without)
+def follow(is_sent: Callable[[], None]) -> None:
+    """Call `is_sent` for each part of a request that went out: the clients say nothing of an upload."""
+    plain = HTTPConnection.send
 
-    place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    try:
-        # Nothing is sent and nothing is read: who answers there is MLflow's to verify.
-        status = requests.get(place, timeout=REACH_S, verify=False, stream=True).status_code  # noqa: S501  (as above)
-    except requests.RequestException as error:
-        raise ConnectionError(f"{place} does not answer ({type(error).__name__})") from None
-    if status >= SERVER_ERROR:
-        raise ConnectionError(f"{place} answers with an error ({status})")
+    def send(connection: HTTPConnection, data: Any) -> None:
+        plain(connection, data)
+        is_sent()
+
+    HTTPConnection.send = send  # type: ignore[method-assign, assignment]  # urllib3 sends with it
 
 
 def is_refusal(error: Exception) -> bool:

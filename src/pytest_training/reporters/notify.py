@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,18 +22,20 @@ from pytest_training.jobs.model import Job
 from pytest_training.limits.tree import Stillness, stalled
 from pytest_training.records.recorded_run import TrainingRun, folded
 from pytest_training.reporters.console import brief, main_metric, sentence
+from pytest_training.reporters.door_process import Sign
 from pytest_training.reporters.watch import WatchedJob
 from pytest_training.text import fit, home_pattern, one_line, without_home
 from pytest_training.units import duration
 from pytest_training.wording import listing, one_of
 
 EVENTS = ("end", "failure", "regression", "stall")
+CHECK_S = 20  # to check the URLs; then they are used unchecked
 ANSWER_S = 10.0  # for a message; Apprise itself waits 4 s for a connection and 4 s for an answer
 MOST_MESSAGES = 5  # before the end
 MOST_LINES, LONGEST_TITLE, LONGEST_LINE = 12, 120, 200
 STALLS_EVERY_S = 30.0
 PROGRAM = (
-    "import json, sys, apprise; urls = json.load(sys.stdin); "
+    f"import json, signal, sys; signal.alarm({CHECK_S}); import apprise; urls = json.load(sys.stdin); "
     "print(json.dumps([i for i, url in enumerate(urls) if apprise.Apprise.instantiate(url) is None]))"
 )
 """Run in a process of its own: Apprise logs what it does not know, and URLs have passwords."""
@@ -56,20 +59,21 @@ def check(config: pytest.Config, values: list[str], where: str) -> list[str]:
 
 
 def shown(url: str) -> str:
-    """Return what a message may show of a URL: its scheme, or the variable that is not set."""
+    """Return what a message may show of a URL: its scheme."""
     scheme = re.match(r"[\w.+-]+://", url)
-    return f"{scheme[0]}…" if scheme else url if re.fullmatch(r"\$\{?\w+\}?", url) else "another text"
+    return f"{scheme[0]}…" if scheme else "another text"
 
 
 class Reporter:
     """Sends the messages of one run."""
 
-    def __init__(self, values: list[str], run: TrainingRun, say: Callable[[float | str], None]) -> None:
+    def __init__(self, values: list[str], run: TrainingRun, say: Callable[[Sign], None]) -> None:
         self.events, self.urls = values[0].split(), values[1:]
         self.run, self.say = run, say
         self.running: dict[str, WatchedJob] = {}
         self.has_begun, self.ended = False, set[str]()
         self.left: dict[str, list[str]] = {}  # of each message the URLs that have not taken it
+        threading.Thread(target=import_module, args=("apprise",), daemon=True).start()  # while jobs train
 
     def run_start(self) -> None:
         """Watch for stalled jobs from now on."""
@@ -96,14 +100,14 @@ class Reporter:
         self.running.clear()
         if run.record is None and not self.has_begun:
             return
-        self.say(ANSWER_S)  # to compare predictions
+        self.say((ANSWER_S, "the message of the end"))  # to compare predictions
         worse = "regression" in self.events and any(changed(run, "worse"))
         if worse or "end" in self.events:
             self._send("", *end_message(run))
 
     def _send(self, name: str, title: str, body: str) -> None:
         """Send a message to each URL that has not taken it; raise ConnectionError with those that do not."""
-        self.say(ANSWER_S)
+        self.say((ANSWER_S, f"{title!r} to be taken"))
         from apprise import Apprise, NotifyFormat  # noqa: PLC0415  (takes half a second)
 
         def is_refused(url: str) -> bool:
