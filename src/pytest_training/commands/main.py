@@ -128,7 +128,8 @@ def _answer(words: Sequence[str]) -> None:
     parser = _parser()
     verb = words[0] if words else ""
     if verb not in VERBS and not verb.startswith("-"):
-        parser.error(f"unknown verb {verb!r}: {one_of(verb, VERBS, limit=len(VERBS))}" if verb else f"expected one of {', '.join(VERBS)}")
+        named = one_of(verb, VERBS, limit=len(VERBS))
+        parser.error(f"unknown verb {verb!r}: {named}" if verb else f"expected one of {', '.join(VERBS)}")
     arguments = parser.parse_args(words)
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
