@@ -1,4 +1,4 @@
-"""A dict that is printed over several lines, as pprint does: each key is given those above it."""
+"""A dict in a dict, on one line or on several, as pprint prints it: each key is given those above it."""
 
 import re
 
@@ -8,10 +8,10 @@ from pytest_training.execution.readers.names import ANY
 
 DEEPEST = 8
 _RECORD = "options"  # in place of the key of a dict in a list: one of many, whose numbers have no name of their own
-_BEGIN = re.compile(r"\s*\{['\"]")
+_BEGIN = re.compile(r"[^{}]{0,80}\{['\"]")
 _GOES_ON = re.compile(r"\s+['\"\[{(\d.-]|\s*[}\])]")
 _TOKEN = re.compile(r"(['\"])(?P<key>[^'\"{}]{1,80})\1:\s*(?P<opens>\{)?|[{}]")
-_SETTINGS = re.compile(ANY["keys_of_settings"], re.IGNORECASE)
+_SETTINGS = re.compile(rf"{ANY['keys_of_settings']}|weight|^(total_)?(gain|cover)$", re.IGNORECASE)
 
 
 class NestedDict(Struct):
@@ -21,7 +21,7 @@ class NestedDict(Struct):
 
     def named(self, text: str) -> str:
         """Return the next line with whole names: `'train_auc': 0.9` for `'auc': 0.9` in the dict `train`."""
-        begins = not self.keys and _BEGIN.match(text) and text.count("{") > text.count("}")
+        begins = not self.keys and _BEGIN.match(text) and text.count("{") > min(1, text.count("}"))
         if not (begins or (self.keys and _GOES_ON.match(text))) or len(self.keys) > DEEPEST:
             self.keys = []
             return text

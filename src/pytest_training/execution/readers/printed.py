@@ -98,7 +98,9 @@ class Printed(Struct):
             lines = [self._above.translate(BOXES), text.translate(BOXES)]
             pairs = [*zip(*map(_cells, lines), strict=False)]
             is_even = len({*map(len, map(_cells, lines))}) == 1 and not any(map(_RULE.fullmatch, lines))
-            if is_even and not NUMBER.search(lines[0]) and any(bool(above) != bool(own) for above, own in pairs):
+            # A head that stands above several others says nothing of the second one.
+            has_gap = any(bool(above) != bool(own) for above, own in pairs)
+            if is_even and has_gap and not NUMBER.search(lines[0]) and all(above for above, _ in pairs[1:]):
                 self._heads = ()
                 return f"| {' | '.join(' '.join(filter(None, pair)) for pair in pairs)} |"
         return self._nested.named(text)
@@ -149,7 +151,9 @@ class Printed(Struct):
         cells, title = _cells(text.translate(BOXES) if text.startswith(_BARS) else text), TITLE.fullmatch(text)
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
         is_of_splits = len(_splits(cells)) > 1 and len(cells) - len(_splits(cells)) < 2
-        is_measured_head = {*map(_name_of, cells)} - {"", "score"} and not {"min", "max"} & {*map(str.lower, cells)}
+        names = [*filter(None, map(_name_of, cells))]
+        is_clear = len(names) == len({*names})  # else a line above says what each is of
+        is_measured_head = is_clear and {*names} - {"score"} and not {"min", "max"} & {*map(str.lower, cells)}
         if is_head and (is_of_splits or is_measured_head):
             self.titles.begin_table()
             self._heads = tuple(cells)
@@ -162,7 +166,10 @@ class Printed(Struct):
     def _row(self, text: str) -> Line | None:
         """Return the measurements in a row of the table, or None if the table has ended."""
         is_name = len(text) == self._width and text.endswith(" ") and len(text.split()) == 1  # of the index, in pandas
-        has_types = "|" in text and all(map(_TYPES.fullmatch, _cells(text)))
+        types = _cells(text) if "|" in text else []
+        has_types = any(types) and all(map(_TYPES.fullmatch, types))
+        if has_types and (types[0] not in {"str", "cat", "enum"} or self._heads[0].lower() not in WORDS["subjects"]):
+            self._heads = ()  # rows of data
         if is_name or has_types or _RULE.fullmatch(text):
             return Line({}, {})
         cells, count = _cells(text) if "|" in text else text.strip(" :]").split(), len(self._heads)
@@ -185,7 +192,7 @@ class Printed(Struct):
             if number is not None:
                 line.values.update({("" if SPLIT.search(name) else section) + row + name: number} if name else {})
                 line.counters.update({head.lower(): float(number)} if head.lower() in COUNTERS else {})
-        return Line({}, {}) if _is_of_data(self._heads, cells) else line
+        return Line({}, {}) if _is_of_data(self._heads, cells, is_box="|" in text) else line
 
     def _label(self, cells: list[str]) -> str:
         """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
@@ -280,12 +287,12 @@ def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
     return Line({f"{split}_{'_'.join(words)}": number for split, number in zip(splits, numbers, strict=True)}, {})
 
 
-def _is_of_data(heads: tuple[str, ...], cells: list[str]) -> bool:
+def _is_of_data(heads: tuple[str, ...], cells: list[str], *, is_box: bool) -> bool:
     """Return True for a numbered row of the data itself: most columns are neither measurements nor settings."""
     cases = WORDS["subjects"] | WORDS["cases"] | WORDS["swept"]
     kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
     is_numeric = all(set(cell) == {"."} or parse_number(cell) is not None for cell in cells)
-    return is_numeric and len(cells) > len(heads) and kinds.count("feature") > kinds.count("measurement")
+    return is_numeric and (is_box or len(cells) > len(heads)) and kinds.count("feature") > kinds.count("measurement")
 
 
 def _name_of(head: str) -> str:
