@@ -145,7 +145,8 @@ def test_the_first_lines_name_what_failed_what_got_worse_and_the_best(project: P
     assert "Needs attention Nothing: every gate is met." in part(project, "overview")
     assert "weak best auc of 2 jobs: 0.900; next strong 0.800" in part(project, "overview")
     assert project.run("--set", "strong.value=0.75", "--set", "weak.value=0.8").ret == 0
-    assert "Needs attention weak auc ▼ 0.900 → 0.800 (-0.1): worse" in part(project, "overview")
+    attention, changed = part(project, "overview").split("What changed")
+    assert all("weak auc ▼ 0.900 → 0.800 (-0.1): worse" in card for card in (attention, changed))
     assert project.run("--set", "strong.value=0.65", "--set", "weak.value=0.95").ret == 1
     first = part(project, "overview")
     assert "✗ failed strong auc_low is 0.55, required >= 0.6" in first
@@ -153,3 +154,23 @@ def test_the_first_lines_name_what_failed_what_got_worse_and_the_best(project: P
     assert "weak auc ▲ 0.800 → 0.950" in first
     assert project.run("-k", "weak").ret == 0
     assert "strong not trained in this run; before: auc_low is 0.55" in part(project, "overview")
+
+
+@pytest.mark.slow
+def test_a_job_that_ended_before_its_gates_were_judged_shows_them(project: Project) -> None:
+    project.write(
+        "training/train_weak.py", JOBS["training/train_weak.py"].replace("return", "raise ValueError; return")
+    )
+    assert project.run("-k", "weak").ret == 1
+    assert "not judged: no result" in part(project, "list")
+    assert "auc >= 0.5 nothing ○ not judged: no result" in part(project, "sections")
+
+
+def test_an_earlier_value_beneath_the_dot_is_not_drawn() -> None:
+    (group,) = forest([result("a", auc=0.8), result("b", auc=0.9)])
+    row = group.rows[0]
+    assert [row._replace(before=before).is_elsewhere for before in (None, row.value, row.value - 5)] == [
+        False,
+        False,
+        True,
+    ]

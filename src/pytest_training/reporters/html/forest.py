@@ -11,6 +11,7 @@ from pytest_training.units import number
 
 MOST_GROUPS, MOST_ROWS = 24, 40
 LEFT, RIGHT = 2.0, 98.0  # of the picture's width, in per cent
+DOT = 1.0  # radius of a value, about
 SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<", "==": "="}
 
 
@@ -24,6 +25,11 @@ class ForestRow(NamedTuple):
     dummy: float | None
     before: float | None
     gates: tuple[tuple[float, str], ...]  # with their side: `right` where higher values pass
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """True if the earlier value is not beneath the dot."""
+        return self.before is not None and abs(self.before - self.value) > DOT
 
     @property
     def words(self) -> str:
