@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -82,8 +81,7 @@ class Door:
                 self.send()
                 self.listener.join(POLL_S)
             if self.listener.is_alive():
-                waited = time.monotonic() - ended
-                self._report(f"the run waited {waited:.0f} s for {self.step}")
+                self._report(f"the run waited {time.monotonic() - ended:.0f} s for {self.step}")
         finally:  # after Ctrl-C too
             self.process.kill()
             status = self.process.wait()
@@ -111,10 +109,5 @@ class Door:
 
     def _report(self, reason: str) -> None:
         problem = f"training_{self.setting}: not everything was sent: {reason}"
-        self.run.problems.append(one_line(masked(problem, hidden(self.values)), LONGEST_PROBLEM))
-
-
-def hidden(values: Iterable[str]) -> list[str]:
-    """Return what no message may show: values with and without `mlflow:`, and what follows the host of their URLs."""
-    parts = [part for value in values for part in (value, value.partition(":")[2])]
-    return [*filter(None, parts), *(rest for part in parts for rest in re.findall(r"://[^/?#]*([/?#]\S{3,})", part))]
+        secret = [part for value in self.values for part in (value, value.partition(":")[2]) if part]
+        self.run.problems.append(one_line(masked(problem, secret), LONGEST_PROBLEM))

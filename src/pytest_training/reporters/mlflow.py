@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -35,7 +34,9 @@ from pytest_training.units import MEBIBYTE
 ANSWER_S = 4  # in which a server must answer; MLFLOW_HTTP_REQUEST_TIMEOUT is another limit
 REACH_S = 3.0  # in which somebody must take a connection
 LOADING_S = 120.0  # to import MLflow, or to make a new database
-PORTS, DATABASES = {"http": 80, "https": 443}, {"sqlite", "postgresql", "mysql", "mssql", "databricks"}
+PORTS = {"http": 80, "https": 443}
+HOST = r"([^\s/@]*@)?([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?"
+ADDRESS = re.compile(rf"https?://{HOST}([/?]\S*)?|databricks|(?!https?:)[a-zA-Z][\w+.-]+:\S+")  # plugins have more
 BYTES_PER_S = MEBIBYTE  # of an upload at worst, while jobs train
 LONGEST_TEXT, LONGEST_KEY = 5000, 250  # characters; MLflow refuses more
 MOST_POINTS, MOST_TEXTS = 1000, 100  # in one request
@@ -57,27 +58,11 @@ class Point(NamedTuple):
 def check(_config: pytest.Config, values: list[str], where: str) -> list[str]:
     """Return the URI; raise UsageError for another value than `mlflow:URI`, and without MLflow."""
     tool, _, uri = values[0].partition(":")
-    if tool != "mlflow" or not uri:
+    if tool != "mlflow" or not ADDRESS.fullmatch(uri):
         raise pytest.UsageError(f"{where}: expected mlflow:URI, like mlflow:http://127.0.0.1:5000, found {tool}:…")
-    if not is_address(uri):
-        scheme = re.match(r"[\w.+-]+:", uri)
-        found = f"{scheme[0]}…" if scheme else "another text"
-        raise pytest.UsageError(f"{where}: expected the address of a server or database after mlflow:, found {found}")
     if find_spec("mlflow") is None:
         raise pytest.UsageError(f"{where}: MLflow is not installed: pip install 'pytest-training[tracking]'")
     return [uri]
-
-
-def is_address(uri: str) -> bool:
-    """Return True if MLflow, or a plugin of its, can take it."""
-    scheme = re.split(r"[:+]", uri)[0]
-    try:
-        parts = urlsplit(uri)
-        is_web = bool(parts.hostname and parts.port != 0) and not re.search(r"\s", uri)
-    except ValueError:  # no port, or no end of an address
-        return False
-    known = {*DATABASES, *entry_points(group="mlflow.tracking_store").names}
-    return is_web if scheme in PORTS else scheme in known
 
 
 class Reporter:
@@ -201,13 +186,9 @@ class Reporter:
 
 def follow(is_sent: Callable[[], None]) -> None:
     """Call `is_sent` for each part of a request that went out: the clients say nothing of an upload."""
-    plain = HTTPConnection.send
-
-    def send(connection: HTTPConnection, data: Any) -> None:
-        plain(connection, data)
-        is_sent()
-
-    HTTPConnection.send = send  # type: ignore[method-assign, assignment]  # urllib3 sends with it
+    send: Any = HTTPConnection.send
+    told: Any = lambda connection, data: (send(connection, data), is_sent())[0]  # noqa: E731  (as urllib3 calls it)
+    HTTPConnection.send = told  # type: ignore[method-assign]
 
 
 def is_refusal(error: Exception) -> bool:
@@ -223,23 +204,14 @@ def curve_points(events: Iterable[Event]) -> Iterator[Point]:
     for event in events:
         log = event.log or {}
         axis = next((name for name in STEPS if isinstance(log.get(name), float)), "")
-        fit = " ".join(f"{name} {shown(value)}" for name, value in log.items() if is_fit(name, value))
+        names = [name for name, v in log.items() if isinstance(v, str) or (name in GROUPS and v is not None)]
+        fit = " ".join(f"{each} {v:g}" if isinstance(v := log[each], float) else f"{each} {v}" for each in names)
         for name, value in log.items():
             if isinstance(value, float) and name not in COUNTERS:
                 curve, at = key(f"{name}/{fit}" if fit else name), log.get(axis)
                 is_whole = isinstance(at, float) and at.is_integer()
                 yield Point(curve, value, event.t, int(at) if is_whole else counted[curve])  # type: ignore[arg-type]  # a float
                 counted[curve] += 1
-
-
-def is_fit(name: str, value: object) -> bool:
-    """Return True if a logged value names the fit that the others are of."""
-    return isinstance(value, str) or (name in GROUPS and value is not None)
-
-
-def shown(value: object) -> str:
-    """Return a value that names a fit as people write it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def final_numbers(outcome: Outcome) -> dict[str, float]:

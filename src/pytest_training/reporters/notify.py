@@ -29,16 +29,15 @@ from pytest_training.units import duration
 from pytest_training.wording import listing, one_of
 
 EVENTS = ("end", "failure", "regression", "stall")
-CHECK_S = 20  # to check the URLs; then they are used unchecked
 ANSWER_S = 10.0  # for a message; Apprise itself waits 4 s for a connection and 4 s for an answer
 MOST_MESSAGES = 5  # before the end
 MOST_LINES, LONGEST_TITLE, LONGEST_LINE = 12, 120, 200
 STALLS_EVERY_S = 30.0
 PROGRAM = (
-    f"import json, signal, sys; signal.alarm({CHECK_S}); import apprise; urls = json.load(sys.stdin); "
+    "import json, signal, sys; signal.alarm(20); import apprise; urls = json.load(sys.stdin); "
     "print(json.dumps([i for i, url in enumerate(urls) if apprise.Apprise.instantiate(url) is None]))"
 )
-"""Run in a process of its own: Apprise logs what it does not know, and URLs have passwords."""
+"""Run in a process of its own: Apprise logs what it does not know, and URLs have passwords. After 20 s they go unchecked."""
 
 
 def check(config: pytest.Config, values: list[str], where: str) -> list[str]:
