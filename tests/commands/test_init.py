@@ -63,6 +63,19 @@ def test_the_comments_are_a_valid_catalogue_once_they_are_none(repository: Repos
     assert dry.returncode == 0, dry.stdout + dry.stderr
 
 
+def test_what_no_file_says_is_an_example_that_stays_a_comment(repository: Repository) -> None:
+    repository.write("models/plain.py", "print('f1: 0.7')\nmodel.fit(x, y)\n")
+    repository.write("models/saves.py", "model.fit(x, y)\nopen('metrics.json', 'w').write('{}')\n")
+    repository.ask("init", cwd=repository.root)
+    lines = (repository.root / "jobs.yaml").read_text().splitlines()
+    parts = {name: lines[lines.index(f"  # {name}:") :][:6] for name in ("plain", "saves")}
+    example = "  #   # for example: metrics: {file: metrics.json}"
+    assert [example in part for part in parts.values()] == [False, True]
+    assert '  #   # for example: gates: {accuracy: ">= 0.8"}' in parts["plain"]
+    stated = "\n".join(line.replace("  # ", "  ", 1) for line in lines[lines.index("jobs:") :])
+    assert not any({"gates", "metrics"} & {*job} for job in yaml.safe_load(stated)["jobs"].values())
+
+
 def test_its_comments_say_why_a_file_was_taken(repository: Repository) -> None:
     repository.write("models/lone.py", "model.fit(x, y)\n")
     repository.ask("init", cwd=repository.root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def project(tmp_path: Path) -> Project:
         ((), f"pytest-training: error: expected one of {', '.join(VERBS)}"),
         (
             ("histroy",),
-            "pytest-training: error: unknown verb 'histroy': did you mean 'history'? Expected one of history, ",
+            "pytest-training: error: unknown verb 'histroy': did you mean 'history'? Expected one of history, init, ",
         ),
         (("logs",), "pytest-training logs: error: the following arguments are required: JOB"),
         (("history", "--jsno"), "pytest-training: error: unrecognized arguments: --jsno"),
@@ -47,6 +48,15 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
     assert ended.outlines == []
     (line,) = ended.errlines
     assert line.startswith(message)
+
+
+def test_an_unknown_verb_is_answered_with_all(project: Project) -> None:
+    message = project.ask("train").stderr.str()
+    assert {*message.rpartition("one of ")[2].strip().split(", ")} == {*VERBS}
+
+
+def test_the_version_is_that_of_the_installed_package(project: Project) -> None:
+    assert project.ask("--version").outlines == [f"pytest-training {version('pytest-training')}"]
 
 
 def test_a_misspelt_job_is_answered_with_the_nearest(project: Project) -> None:

@@ -100,6 +100,14 @@ def test_the_difference_of_studies_is_that_of_the_studies_alone(pasts: Pasts) ->
     assert list(answer["only_in"].values()) == [[], []]
 
 
+def test_runs_without_a_common_job_are_told_in_one_sentence(pasts: Pasts) -> None:
+    first, second = pasts(passed("als")), pasts(passed("stroke"))
+    code, printed, _ = pasts.answer("diff")
+    assert code == 0
+    assert printed.splitlines()[0] == f"no job is in both {first} and {second}"
+    assert f"only in {first}: als" in printed
+
+
 def test_without_runs_the_list_says_so(pasts: Pasts) -> None:
     assert pasts.answer("runs") == (0, f"no run in {pasts.reports}\n", "")
     assert pasts.json("runs") == []

@@ -150,7 +150,7 @@ def test_failed_trials_of_a_search_are_resumed_not_selected_alone(tmp_path: Path
     assert not [line for line in lines if "--lf" in line]
 
 
-def test_many_changes_that_nobody_asked_for_are_a_line_for_each_of_the_first_jobs() -> None:
+def test_many_changes_that_nobody_asked_for_are_the_status_and_headline_of_the_first_jobs() -> None:
     def change(metric: str, verdict: Verdict = "worse") -> Change:
         return Change(run_id="r0", metric=metric, before=0.5, now=0.4 if verdict != "same" else 0.5, verdict=verdict)
 
@@ -158,8 +158,9 @@ def test_many_changes_that_nobody_asked_for_are_a_line_for_each_of_the_first_job
     changes = (change("auc"), change("f1"))
     jobs = tuple(JobComparison(f"job{n}", before, changes, ("passed", "failed"), ("epochs",)) for n in range(9))
     lines = [text for text, _ in comparison_lines(Comparison("the last run", jobs), is_asked=False)]
-    assert lines[1] == "  job0: passed, now failed  (other parameters: epochs)"
-    assert (len(lines), lines[-1]) == (7, "  and 4 more jobs: see summary.md")
+    change_words = "auc ▼ 0.500 → 0.400 (-0.1): worse, not judged against noise"
+    assert lines[1:3] == ["  job0: passed, now failed", f"  job0: {change_words}  (other parameters: epochs)"]
+    assert (len(lines), lines[-1]) == (12, "  and 4 more jobs: see summary.md")
     asked = [text for text, _ in comparison_lines(Comparison("the last run", jobs))]
     assert asked[1:3] == [
         "  job0: passed, now failed",

@@ -96,6 +96,7 @@ CASES = (
     Case(("-m", "neurology and vascular"), EMPTY, NOTHING),
     Case((f"{NODE}[alx]",), USAGE, "no test trains a job 'alx': did you mean 'als'? Expected one of als, als_fine, "),
     Case((f"{NODE}[alx]", f"{NODE}[als]", "-n", "2"), USAGE, "no test trains a job 'alx': did you mean 'als'?"),
+    Case(("stroke",), USAGE, "stroke: no such file; to select a job: pytest -k stroke"),
     Case(("strok",), USAGE, "no test trains a job 'strok': did you mean 'stroke'?"),
     Case(tuple(f"--deselect={NODE}[{job}]" for job in ("als", "als_fine", "stroke")), EMPTY, NOTHING),
     Case(("--lf", "--lfnf=none"), EMPTY, NOTHING),

@@ -120,10 +120,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: Sequence[str]) -> None:
+    if words[:1] == ["--version"]:
+        from importlib.metadata import version  # noqa: PLC0415  (slow to import)
+
+        sys.stdout.write(f"{PROGRAM} {version(PROGRAM)}\n")
+        return
     parser = _parser()
     verb = words[0] if words else ""
     if verb not in VERBS and not verb.startswith("-"):
-        parser.error(f"unknown verb {verb!r}: {one_of(verb, VERBS)}" if verb else f"expected one of {', '.join(VERBS)}")
+        named = one_of(verb, VERBS, limit=len(VERBS))
+        parser.error(f"unknown verb {verb!r}: {named}" if verb else f"expected one of {', '.join(VERBS)}")
     arguments = parser.parse_args(words)
     project = find_project(Path.cwd())
     if getattr(arguments, "reports", None):
@@ -134,6 +140,7 @@ def _answer(words: Sequence[str]) -> None:
 
 def _parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Prepare a project for training; ask about its runs.")
+    parser.add_argument("--version", action="store_true", help="print the version")
     parsers = parser.add_subparsers(metavar="VERB", required=True)
     for name, sentence in VERBS.items():
         each = parsers.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")

@@ -31,7 +31,7 @@ training_reports = reports
 """
 HEAD = """\
 # What discovery cannot know, or what should be other than in the files. Every key is optional.
-# Remove the # before a job and before what you want to state.
+# Remove the # before a job and before what you want to state. A second # is before remarks and examples.
 #
 # defaults: {timeout: 30m, memory: 4GB}
 jobs:"""
@@ -130,10 +130,10 @@ def _comments(job: model.Job) -> Iterator[str]:
         names = [each.name for each in job.declared if each.name not in outputs(job, ".")]
         values = ", ".join(f"{name}: {encode(job.parameters.get(name)).decode()}" for name in names)
         yield f"  #   parameters: {{{values}}}"
-    gates = {gate.metric: f"{gate.operator} {gate.threshold:g}" for gate in job.gates} or {"accuracy": ">= 0.8"}
-    yield f"  #   gates: {{{', '.join(f'{metric}: {encode(value).decode()}' for metric, value in gates.items())}}}"
-    if kinds.KINDS[job.kind].is_program:
-        yield "  #   metrics: {file: metrics.json}"
+    gates = [f"{gate.metric}: {encode(f'{gate.operator} {gate.threshold:g}').decode()}" for gate in job.gates]
+    yield f"  #   gates: {{{', '.join(gates)}}}" if gates else '  #   # for example: gates: {accuracy: ">= 0.8"}'
+    if kinds.KINDS[job.kind].is_program and job.path and "metrics.json" in Path(job.path).read_text("utf-8", "replace"):
+        yield "  #   # for example: metrics: {file: metrics.json}"
     if job.fresh:
         yield f"  #   # gets an interpreter of its own: {job.fresh}"
     yield "  #   timeout: 30m"

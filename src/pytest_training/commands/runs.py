@@ -68,8 +68,11 @@ def diff(arguments: argparse.Namespace, project: Project) -> None:
     alone = {a.run_id: sorted(a.outcomes.keys() - b.outcomes) for a, b in ((first, second), (second, first))}
     differing = [job for job in jobs if job.is_notable or job.parameters]
     rows = [row for job in differing for row in _rows(job, second.outcomes[job.job_id])]
-    lines = table(("job", "status", f"{first.run_id} → {second.run_id}"), rows)
-    lines.append(f"{len(jobs) - len(differing)} of {len(jobs)} jobs are the same in both runs")
+    lines = table(("job", "status", f"{first.run_id} → {second.run_id}"), rows) if rows else []
+    if jobs:
+        lines.append(f"{len(jobs) - len(differing)} of {len(jobs)} jobs are the same in both runs")
+    else:
+        lines.append(f"no job is in both {first.run_id} and {second.run_id}")
     lines += [f"only in {run_id}: {listing('', ids)}" for run_id, ids in alone.items() if ids]
     lines += [f"{name}: {before} → {after}" for name, (before, after) in facts.items()]
     answer = {"first": first.run_id, "second": second.run_id, "jobs": jobs, "only_in": alone, "facts": facts}

@@ -83,7 +83,7 @@ class Timing(Value, frozen=True, kw_only=True):
     waiting_s: float  # sum of what jobs waited for in their slots: imports, GPUs, pauses before another attempt
     makespan_s: float | None  # from the start of the first job to the end of the last; None when no job started
     lower_bound_s: float  # max(work_s / workers, longest job): no order can be faster
-    efficiency: float | None  # lower_bound_s / makespan_s: 1.0 is a perfect order
+    efficiency: float | None  # lower_bound_s / makespan_s, at most 1.0; waiting lowers it too
 
 
 def timing(outcomes: Iterable[Outcome], workers: int) -> Timing:

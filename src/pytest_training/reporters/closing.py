@@ -101,7 +101,7 @@ def comparison_lines(comparison: Comparison, *, is_asked: bool = True) -> Iterat
     if is_asked or notable:
         yield f"against {one_line(comparison.against)}:", {"bold": True}
     for job in notable[:most]:
-        yield from _changes(job, most=None if is_asked else 1)
+        yield from _changes(job, most=None if is_asked else 1 + (job.status is not None))
     if len(notable) > most:
         yield f"  and {len(notable) - most} more jobs: see summary.md", {}
     if not is_asked:

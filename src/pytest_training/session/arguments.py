@@ -6,6 +6,7 @@ And what a selection names that does not exist: a sentence for each such name, w
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -184,6 +185,9 @@ def unknown_arguments(config: pytest.Config, jobs: Sequence[Job]) -> Iterator[st
         path, is_test, test = argument.partition("::")
         name = test.removesuffix("]").rpartition("[")[2] if is_test else path
         is_known, nearest = is_test and name in {*ids, *escaped}, one_of(name, ids)
+        if not is_test and name in ids and not (config.invocation_params.dir / path).exists():
+            yield f"{printable(argument, 200)}: no such file; to select a job: pytest -k {shlex.quote(name)}"
+            continue
         is_nearly_job = nearest.startswith("did") and not (config.invocation_params.dir / path).exists()
         if name and not is_known and (test.endswith("]") or is_nearly_job):
             yield f"{printable(argument, 200)}: no test trains a job {name!r}: {nearest}"
