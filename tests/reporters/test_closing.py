@@ -127,7 +127,7 @@ def test_the_page_of_a_run_in_progress_is_tried_again_and_warned_of_once(
     reporter._write_all(run)
     assert reporter.times == 3
     (problem,) = run.problems
-    assert problem.startswith("the page of the run in progress stood still for a while: OSError: [Errno 28]")
+    assert problem.startswith("the page of the run in progress stood still: OSError: [Errno 28]")
 
 
 def test_a_run_that_passed_needs_three_lines(tmp_path: Path) -> None:

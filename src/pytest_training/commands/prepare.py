@@ -45,9 +45,8 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     if any("\udc80" <= letter <= "\udcff" for letter in str(here)):
         raise TrainingError(f"{printable(str(here))}: expected a path that UTF-8 can hold; rename the folder")
     stated = project.training_root if "training_root" in find_settings(here)[1] else None
-    root = (
-        checked_folders([here / arguments.root], "--root")[0] if arguments.root else stated or _find_root(here, lookup)
-    )
+    named = checked_folders([here / arguments.root], "--root")[0] if arguments.root else stated
+    root = named or _find_root(here, lookup)
     jobs, _ = loading.load_jobs(root, here, None, lookup)
     if not (jobs or arguments.root or include or exclude or _has_trainings(here, files)):
         root, files = stated or here / "training", FileFilter()

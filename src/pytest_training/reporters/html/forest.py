@@ -14,6 +14,7 @@ from pytest_training.units import number
 MOST_GROUPS, MOST_ROWS = 24, 40
 LEFT, RIGHT = 2.0, 98.0  # of the picture's width, in per cent: what the axis has no room for is at 0 and 100
 FARTHEST = 50  # typical distances from the median: what is farther would press the others into one point
+SIDES = {">": "right", "<": "left"}
 SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<", "==": "="}
 
 
@@ -57,22 +58,20 @@ def _group(name: str, listed: Sequence[Result]) -> ForestGroup:
     low, high = _limits(numbers)
     found = axis(name, [value if low <= value <= high else None for value in numbers])
     scale, ticks = found.scale(LEFT, RIGHT)
-    edges = [0.0 if value < low else 100.0 for value in numbers]
-    places = iter([edge if at is None else scale(at) for at, edge in zip(found.places, edges, strict=True)])
+    pairs = zip(numbers, found.places, strict=True)
+    places = iter([100.0 * (value > high) if at is None else scale(at) for value, at in pairs])
     rows = []
     for each in shown:
         values = [None if value is None else next(places) for value in _numbers(each)]
         value, start, end, dummy, before, *gates = values
         span = None if start is None or end is None else (start, end)
-        sides = [
-            "right" if gate.operator[0] == ">" else "left" if gate.operator[0] == "<" else "" for gate in each.gates
-        ]
+        sides = [SIDES.get(gate.operator[0], "") for gate in each.gates]
         drawn = tuple((at, side) for at, side in zip(gates, sides, strict=True) if at is not None)
         if each.measure and value is not None:
             points = [None if at in {0.0, 100.0} else at for at in (dummy, before)]
             rows.append(ForestRow(each, each.measure, value, span, points[0], points[1], drawn))
-    left_out = tuple(each for each in listed if not _is_drawable(each))
-    return ForestGroup(name, listed[0].direction, ticks, tuple(rows), len(drawable) - len(shown), left_out)
+    too_large = tuple(each for each in listed if not _is_drawable(each))
+    return ForestGroup(name, listed[0].direction, ticks, tuple(rows), len(drawable) - len(shown), too_large)
 
 
 def _limits(numbers: Sequence[float]) -> tuple[float, float]:

@@ -81,18 +81,15 @@ class Reporter:
         """Write the page again and again; the longer that takes, the less often."""
         pause_s, problem = FIRST_AFTER_S, ""
         while not self.over.wait(pause_s):
-            start = time.monotonic()
+            start, least_s = time.monotonic(), PAUSE_S
             try:
                 self._write(run, max(pause_s, PAUSE_S))
             except Exception as error:  # noqa: BLE001  (what is shown must never hurt what is trained)
                 if not problem:  # the next time it may work
-                    problem = (
-                        f"the page of the run in progress stood still for a while: {type(error).__name__}: {error}"
-                    )
+                    problem = f"the page of the run in progress stood still: {type(error).__name__}: {error}"
                     run.problems.append(problem)
-                pause_s = max(AFTER_ERROR_S, SHARE * (time.monotonic() - start))
-            else:
-                pause_s = max(PAUSE_S, SHARE * (time.monotonic() - start))
+                least_s = AFTER_ERROR_S
+            pause_s = max(least_s, SHARE * (time.monotonic() - start))
 
     def _write(self, run: TrainingRun, pause_s: float) -> None:
         if self.watch is None:
