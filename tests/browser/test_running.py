@@ -103,6 +103,7 @@ def test_the_page_says_what_runs_how_far_it_is_and_what_is_left(browser: Chrome,
     rows = browser.find_elements(By.CSS_SELECTOR, "#running tbody tr")
     assert [row.text.split()[:3] for row in rows] == [["first", "50", "%"], ["second", "50", "%"]]
     assert "Next: last" in words
+    assert " so far · " in browser.find_element(By.CSS_SELECTOR, ".sub").text
     assert browser.title.startswith("2 of 5 done")
     assert sorted(ids(browser)) == ["broken", "quick"]
     for size in (DESK, PHONE):

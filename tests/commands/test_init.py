@@ -180,6 +180,3 @@ def test_a_folder_that_utf8_cannot_hold_stays_as_it_is(tmp_path: Path) -> None:
 def test_the_folder_that_the_settings_name_is_the_one(tmp_path: Path) -> None:
     repository = Repository(tmp_path, {"pytest.ini": "[pytest]\ntraining_root = my/jobs\n"})
     assert "written: my/jobs/train_beetles.py" in repository.ask("init", cwd=repository.root).stdout
-    repository.write("models/train_a.py", "print(1)\n")
-    ended = repository.ask("init", "--root", "models", cwd=repository.root)
-    assert "the settings have another training_root: let them say training_root = models" in ended.stdout

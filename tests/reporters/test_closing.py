@@ -121,7 +121,6 @@ class Hindered(running.Reporter):
 def test_the_page_of_a_run_in_progress_is_tried_again_and_warned_of_once(
     monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
-    monkeypatch.setattr(running, "FIRST_AFTER_S", 0.01)
     monkeypatch.setattr(running, "AFTER_ERROR_S", 0.01)
     reporter, run = Hindered(pytestconfig), made_run()
     reporter._write_all(run)

@@ -92,30 +92,6 @@ def test_values_of_any_size_are_drawn_within_the_picture(value: float) -> None:
             assert all(0 <= place <= 100 for place in (row.value, *(at for at, _ in row.gates)))
 
 
-def test_a_value_far_from_all_others_stands_at_the_edge_and_the_others_stay_readable() -> None:
-    wide = result("wide", r2=0.75, r2_low=-1e5, r2_high=0.85)
-    (group,) = forest([result("a", r2=0.9), result("b", r2=0.8), result("c", r2=-1e6), wide])
-    places = {row.result.outcome.job_id: row.value for row in group.rows}
-    assert places["c"] == 0
-    assert places["a"] - places["b"] > 10
-    assert [row.span and row.span[0] for row in group.rows] == [None, None, 0, None]
-    exploded = [result(f"j{at}", loss=0.7 + at / 50) for at in range(9)] + [result("exploded", loss=1e9)]
-    (group,) = forest(exploded)
-    assert [row.value == 100 for row in group.rows].count(True) == 1
-
-
-def test_values_over_many_powers_of_ten_share_an_axis() -> None:
-    (group,) = forest([result(f"j{power}", "<=", 1.0, loss=10.0**power) for power in range(-4, 5)])
-    assert all(0 < row.value < 100 for row in group.rows)
-
-
-def test_a_value_that_no_axis_has_room_for_is_named() -> None:
-    (group,) = forest([result("a", r2=0.9), result("b", r2=1.7e308)])
-    assert [each.outcome.job_id for each in group.not_drawn] == ["b"]
-    (group,) = forest([result("b", r2=1.7e308)])
-    assert (group.rows, len(group.not_drawn)) == ((), 1)
-
-
 def test_of_many_jobs_of_a_metric_the_best_are_drawn_and_the_others_counted() -> None:
     (group,) = forest([result(f"j{number}", auc=number / 1000) for number in range(100)])
     assert (len(group.rows), group.left_out) == (MOST_ROWS, 100 - MOST_ROWS)
@@ -169,7 +145,8 @@ def test_the_first_lines_name_what_failed_what_got_worse_and_the_best(project: P
     assert "Needs attention Nothing: every gate is met." in part(project, "overview")
     assert "weak best auc of 2 jobs: 0.900; next strong 0.800" in part(project, "overview")
     assert project.run("--set", "strong.value=0.75", "--set", "weak.value=0.8").ret == 0
-    assert "Needs attention weak auc ▼ 0.900 → 0.800 (-0.1): worse" in part(project, "overview")
+    attention, changed = part(project, "overview").split("What changed")
+    assert all("weak auc ▼ 0.900 → 0.800 (-0.1): worse" in card for card in (attention, changed))
     assert project.run("--set", "strong.value=0.65", "--set", "weak.value=0.95").ret == 1
     first = part(project, "overview")
     assert "✗ failed strong auc_low is 0.55, required >= 0.6" in first
@@ -177,3 +154,23 @@ def test_the_first_lines_name_what_failed_what_got_worse_and_the_best(project: P
     assert "weak auc ▲ 0.800 → 0.950" in first
     assert project.run("-k", "weak").ret == 0
     assert "strong not trained in this run; before: auc_low is 0.55" in part(project, "overview")
+
+
+@pytest.mark.slow
+def test_a_job_that_ended_before_its_gates_were_judged_shows_them(project: Project) -> None:
+    project.write(
+        "training/train_weak.py", JOBS["training/train_weak.py"].replace("return", "raise ValueError; return")
+    )
+    assert project.run("-k", "weak").ret == 1
+    assert "not judged: no result" in part(project, "list")
+    assert "auc >= 0.5 nothing ○ not judged: no result" in part(project, "sections")
+
+
+def test_an_earlier_value_beneath_the_dot_is_not_drawn() -> None:
+    (group,) = forest([result("a", auc=0.8), result("b", auc=0.9)])
+    row = group.rows[0]
+    assert [row._replace(before=before).is_elsewhere for before in (None, row.value, row.value - 5)] == [
+        False,
+        False,
+        True,
+    ]

@@ -40,8 +40,7 @@ jobs:"""
 def init(arguments: argparse.Namespace, project: Project) -> None:
     """Write what is missing, say what was written and what was left alone."""
     here, include, exclude = Path.cwd(), arguments.include or project.include, arguments.exclude or project.exclude
-    files = FileFilter.of(include, exclude, "--exclude", is_usual=False)
-    lookup = Lookup(files=files)
+    lookup = Lookup(files=(files := FileFilter.of(include, exclude, "--exclude", is_usual=False)))
     if any("\udc80" <= letter <= "\udcff" for letter in str(here)):
         raise TrainingError(f"{printable(str(here))}: expected a path that UTF-8 can hold; rename the folder")
     stated = project.training_root if "training_root" in find_settings(here)[1] else None
@@ -63,8 +62,6 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     _write(here / "test_training_jobs.py", SHIPPED_TEST.read_text(encoding="utf-8"), here)
     _write(root / "jobs.yaml", commented_catalogue(jobs), here)
     _settle(SETTINGS.format(root=relative) + "".join(_patterns(files, arguments)), here)
-    if stated and stated.resolve() != root.resolve():
-        say(f"the settings have another training_root: let them say training_root = {relative}")
     say("dry run: pytest test_training_jobs.py --collect-only    train: pytest test_training_jobs.py -n 4")
 
 

@@ -46,6 +46,7 @@ class EventTail(msgspec.Struct):
 
     path: Path
     offset: int = 0
+    t: float = 0.0  # of the newest event
     pid: int | None = None
     progress: tuple[float, float] | None = None
     values: dict[str, float | bool | str | None] = msgspec.field(default_factory=dict)
@@ -69,7 +70,7 @@ class EventTail(msgspec.Struct):
         return False
 
     def _take(self, event: Event) -> None:
-        self.pid = event.pid or self.pid
+        self.t, self.pid = event.t, event.pid or self.pid
         for name, value in (event.log or {}).items():
             if name in self.values or len(self.values) < MOST_VALUES:
                 self.values[name] = value

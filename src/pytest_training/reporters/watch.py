@@ -77,6 +77,11 @@ class WatchedJob(Struct):
         return time.monotonic() - (self.since if self.begun is None else self.begun)
 
     @property
+    def held_s(self) -> float:
+        """Seconds since its slot took it, waiting included: what `pytest-training status` says."""
+        return time.monotonic() - self.since
+
+    @property
     def trained_s(self) -> float:
         """Seconds of the job's own time so far."""
         return 0.0 if self.is_waiting else self.elapsed_s
@@ -155,7 +160,7 @@ class WatchedJob(Struct):
         self.tail.poll()
         now = time.monotonic()
         if self.tail.pid is not None and self.begun is None and self.sees_start:
-            self.begun = now
+            self.begun = max(self.since, now - max(self.tail.t, 0.0))
         if (self.is_elsewhere or self.tail.pid is not None) and now - self.memory_measured > MEMORY_EVERY_S:
             self.memory_measured = now
             if self.is_elsewhere:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import GateResult, Outcome, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
 from pytest_training.records.comparison import Change, JobComparison
 from pytest_training.records.events import Event, read_events
@@ -74,6 +75,14 @@ class JobView(Struct, frozen=True, dict=True):
         listed = frozenset[str]().union(*(each.listed for each in self.judged))
         listed -= {result.gate.metric for result in self.outcome.gates}
         return [each for each in measures(self.outcome) if each.name not in listed]
+
+    @property
+    def gates(self) -> Sequence[GateResult]:
+        """The gates, also of a job that ended before they were judged."""
+        if self.outcome.gates or self.study or self.outcome.status == Status.PASSED:
+            return self.outcome.gates
+        gates = (replace(gate, unjudged="no result") for gate in self.planned.job.gates)
+        return [GateResult(gate=gate, found=None, passed=None) for gate in gates]
 
     @functools.cached_property
     def comparison(self) -> JobComparison | None:

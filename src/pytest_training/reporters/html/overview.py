@@ -38,10 +38,11 @@ class Overview(NamedTuple):
 
 def overview(run: TrainingRun, listed: Sequence[Result]) -> Overview:
     """Return the first lines of the page."""
-    best = [*_best(listed)]
+    best, statuses = [*_best(listed)], [*_statuses(listed)]
+    better = [*_changed(listed, "better"), *(line for line in statuses if line.status and line.status.is_good)]
     return Overview(
         attention=[*_unlucky(listed), *_broken_trials(run, listed), *_changed(listed, "worse"), *_stale(listed)],
-        changes=[*_changed(listed, "better"), *_statuses(listed)],
+        changes=better or [*_changed(listed, "worse"), *statuses],
         best=best,
         unchanged=_unchanged(run.comparison),
         has_other_data=any("highest" in line.text or "lowest" in line.text for line in best),
@@ -86,10 +87,10 @@ def _changed(listed: Iterable[Result], tone: str) -> Iterator[Line]:
 
 
 def _statuses(listed: Iterable[Result]) -> Iterator[Line]:
-    """Yield jobs that passed and did not before."""
+    """Yield jobs that passed and did not before, or the other way round."""
     for each in listed:
         compared = each.job.comparison if each.job else None
-        if compared and compared.status and each.outcome.status.is_good:
+        if compared and compared.status:
             yield Line(f"{compared.status[0]} → {compared.status[1]}", each, each.outcome.shown)
 
 

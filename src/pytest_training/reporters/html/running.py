@@ -16,8 +16,8 @@ from pytest_training.records.studies import StudyTable, study_table
 from pytest_training.reporters.html.page import write_page
 from pytest_training.reporters.watch import Watch, WatchedJob, watch_of
 
-FIRST_AFTER_S, PAUSE_S, AFTER_ERROR_S = 0.5, 3.0, 15.0
-SHARE = 20  # of the time at most one part in so many is spent writing
+PAUSE_S, AFTER_ERROR_S = 3.0, 15.0
+SHARE = 20  # of the time at most one part in so many is spent computing the page
 MOST_LISTED = 100  # of the jobs that have ended: the last page has all
 
 
@@ -30,6 +30,7 @@ class Progress(NamedTuple):
     studies: Sequence[StudyTable]  # those that have not ended, with their trials so far
     failed: int
     total: int
+    passed_s: float
     share: float | None  # of the expected time
     left_s: float | None
     ends: str  # when the run may end, UTC; empty if nobody knows
@@ -79,9 +80,9 @@ class Reporter:
 
     def _write_all(self, run: TrainingRun) -> None:
         """Write the page again and again; the longer that takes, the less often."""
-        pause_s, problem = FIRST_AFTER_S, ""
+        pause_s, problem = 0.0, ""
         while not self.over.wait(pause_s):
-            start, least_s = time.monotonic(), PAUSE_S
+            start, least_s = time.thread_time(), PAUSE_S  # on a busy machine writing takes long, but costs no more
             try:
                 self._write(run, max(pause_s, PAUSE_S))
             except Exception as error:  # noqa: BLE001  (what is shown must never hurt what is trained)
@@ -89,7 +90,7 @@ class Reporter:
                     problem = f"the page of the run in progress stood still: {type(error).__name__}: {error}"
                     run.problems.append(problem)
                 least_s = AFTER_ERROR_S
-            pause_s = max(least_s, SHARE * (time.monotonic() - start))
+            pause_s = max(least_s, SHARE * (time.thread_time() - start))
 
     def _write(self, run: TrainingRun, pause_s: float) -> None:
         if self.watch is None:
@@ -116,6 +117,7 @@ def _progress(watch: Watch, outcomes: dict[str, Outcome], passed_s: float, every
         studies=[study_table(job.id, trials[job.id], job) for job in studies if trials[job.id]],
         failed=sum(each.shown is Status.FAILED for each in ended),
         total=len(watch.planned),
+        passed_s=passed_s,
         share=None if left_s is None else passed_s / ((passed_s + left_s) or 1.0),
         left_s=left_s,
         ends="" if left_s is None else (now + timedelta(seconds=left_s)).isoformat(timespec="seconds"),
