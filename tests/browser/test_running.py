@@ -177,6 +177,7 @@ def test_filter_and_order_stay_while_jobs_come(browser: Chrome, going: Going) ->
 def test_a_killed_runs_page_says_that_it_is_no_longer_written(browser: Chrome, going: Going) -> None:
     show(browser, going.address)
     assert not browser.find_element(By.ID, "stale").is_displayed()
+    assert browser.find_element(By.CSS_SELECTOR, ".pill.running").text == "● Running"
     going.close()
     text = going.text
     written = text.partition('data-written="')[2].partition('"')[0]
@@ -185,6 +186,7 @@ def test_a_killed_runs_page_says_that_it_is_no_longer_written(browser: Chrome, g
     )
     show(browser, going.address)
     assert "This page is no longer written" in browser.find_element(By.ID, "stale").text
+    assert browser.find_element(By.CSS_SELECTOR, ".pill.unfinished").text == "◼ No longer written"
 
 
 def test_another_runs_page_in_its_place_is_loaded(browser: Chrome, going: Going) -> None:

@@ -153,3 +153,30 @@ def test_a_file_in_the_place_of_the_training_folder_is_told(tmp_path: Path) -> N
     ended = repository.ask("init", cwd=repository.root)
     assert ended.returncode == 2
     assert "expected a folder of training files" in ended.stderr
+
+
+@pytest.mark.parametrize("target", ["", "nowhere"])
+def test_what_is_no_folder_in_the_place_of_the_training_folder_is_told_first(tmp_path: Path, target: str) -> None:
+    repository = Repository(tmp_path, {"pytest.ini": "[pytest]\ntraining_root = jobs\n"})
+    place = repository.root / "jobs"
+    if target:
+        place.symlink_to(target)
+    else:
+        place.touch()
+    ended = repository.ask("init", cwd=repository.root)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "expected a folder of training files" in ended.stderr
+
+
+def test_a_folder_that_utf8_cannot_hold_stays_as_it_is(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    place = tmp_path / "caf\udce9"
+    place.mkdir()
+    ended = repository.ask("init", cwd=place)
+    assert (ended.returncode, ended.stdout, list(place.iterdir())) == (2, "", [])
+    assert "caf\\udce9: expected a path that UTF-8 can hold" in ended.stderr
+
+
+def test_the_folder_that_the_settings_name_is_the_one(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, {"pytest.ini": "[pytest]\ntraining_root = my/jobs\n"})
+    assert "written: my/jobs/train_beetles.py" in repository.ask("init", cwd=repository.root).stdout

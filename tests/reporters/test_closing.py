@@ -17,6 +17,7 @@ from pytest_training.records.history import Recorded
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import RunRecord
 from pytest_training.reporters.closing import comparison_lines, fact_lines, result_lines
+from pytest_training.reporters.html import running
 
 NOWHERE = Path("/nowhere")
 
@@ -88,8 +89,8 @@ def test_results_are_counts_each_reason_once_what_to_type_and_where_files_are(tm
         failed("error", "raised ValueError: no data", job_id="ms"),
         failed("gate", "r2 is 0.05, required >= 0.1", job_id="forest-n-5", trial_of="forest"),
     ]
-    (tmp_path / "index.html").touch()
     run = made_run(*jobs, reports=tmp_path, problems=("history is locked",))
+    run.pages.append(tmp_path / "index.html")
     assert list(result_lines(run, reports="reports", table=" --reports out", places=" --training-root jobs")) == [
         ("5 jobs: 1 passed, 1 failed but optional, 3 failed", {"red": True}),
         ("failed: b c, ms: raised ValueError: no data", {"red": True}),
@@ -103,7 +104,33 @@ def test_results_are_counts_each_reason_once_what_to_type_and_where_files_are(tm
     ]
 
 
+class Hindered(running.Reporter):
+    """Cannot write the page the first two times."""
+
+    times = 0
+
+    def _write(self, run: TrainingRun, pause_s: float) -> None:
+        assert run
+        assert pause_s > 0
+        self.times += 1
+        if self.times <= 2:
+            raise OSError(28, "No space left on device")
+        self.over.set()
+
+
+def test_the_page_of_a_run_in_progress_is_tried_again_and_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    monkeypatch.setattr(running, "AFTER_ERROR_S", 0.01)
+    reporter, run = Hindered(pytestconfig), made_run()
+    reporter._write_all(run)
+    assert reporter.times == 3
+    (problem,) = run.problems
+    assert problem.startswith("the page of the run in progress stood still: OSError: [Errno 28]")
+
+
 def test_a_run_that_passed_needs_three_lines(tmp_path: Path) -> None:
+    (tmp_path / "index.html").touch()  # of the run before: this one's was not written
     assert results(outcome("als"), reports=tmp_path) == ["1 job: 1 passed", "reports: reports/runs/r1"]
     assert results(reports=tmp_path) == ["0 jobs", "reports: reports/runs/r1"]
 

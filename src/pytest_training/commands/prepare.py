@@ -21,7 +21,7 @@ from pytest_training.records.durations import FILE, machine_speed, read_duration
 from pytest_training.records.history import History
 from pytest_training.records.recorded_run import find_run, run_ids
 from pytest_training.records.strict_json import encode
-from pytest_training.wording import counted, listing
+from pytest_training.wording import counted, listing, printable
 
 SETTINGS = """\
 # The folder with train_*.py and jobs.yaml.
@@ -42,11 +42,18 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     here, include, exclude = Path.cwd(), arguments.include or project.include, arguments.exclude or project.exclude
     files = FileFilter.of(include, exclude, "--exclude", is_usual=False)
     lookup = Lookup(files=files)
-    root = checked_folders([here / arguments.root], "--root")[0] if arguments.root else _find_root(here, lookup)
+    if any("\udc80" <= letter <= "\udcff" for letter in str(here)):
+        raise TrainingError(f"{printable(str(here))}: expected a path that UTF-8 can hold; rename the folder")
+    stated = project.training_root if "training_root" in find_settings(here)[1] else None
+    named = checked_folders([here / arguments.root], "--root")[0] if arguments.root else stated
+    root = named or _find_root(here, lookup)
     jobs, _ = loading.load_jobs(root, here, None, lookup)
-    if not (jobs or arguments.root or include or exclude or _has_trainings(here, files)):
+    is_asked = arguments.root or include or exclude
+    if not (jobs or is_asked or discovery.candidates(Sources(here, here), here, files, kinds.KINDS)):
+        root, files = stated or here / "training", FileFilter()
+        if os.path.lexists(root) and not root.is_dir():
+            raise TrainingError(f"{root}: expected a folder of training files, found a file or a link to nowhere")
         say("nothing here trains yet, so an example is written")
-        root, files = here / "training", FileFilter()
         _write(root / EXAMPLE.stem, EXAMPLE.read_text(encoding="utf-8"), here)
         jobs, _ = loading.load_jobs(root, here, None, Lookup(files=files))
     if not jobs:
@@ -58,11 +65,6 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     _write(root / "jobs.yaml", commented_catalogue(jobs), here)
     _settle(SETTINGS.format(root=relative) + "".join(_patterns(files, arguments)), here)
     say("dry run: pytest test_training_jobs.py --collect-only    train: pytest test_training_jobs.py -n 4")
-
-
-def _has_trainings(here: Path, files: FileFilter) -> bool:
-    """Return True if a file below looks like a training, even if it is no job."""
-    return bool(discovery.candidates(Sources(here, here), here, files, kinds.KINDS))
 
 
 def _patterns(files: FileFilter, arguments: argparse.Namespace) -> Iterator[str]:
@@ -96,7 +98,7 @@ def _find_root(here: Path, lookup: Lookup) -> Path:
 def _write(path: Path, text: str, here: Path) -> None:
     name = os.path.relpath(path, here)
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:

@@ -44,6 +44,7 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
     """What went wrong around the jobs, in sentences; a reporter may add its own."""
     closing: list[tuple[str, dict[str, bool]]] = msgspec.field(default_factory=list)
     """Lines, with their colours, for the end of the session's output; a reporter may add its own."""
+    pages: list[Path] = msgspec.field(default_factory=list)  # once the last page is written: its stable name
     is_read: bool = False  # True where a command has read it, which may import numpy to compare predictions
     audit: Audit | None = None  # what `--training-audit` has found, at the end
 

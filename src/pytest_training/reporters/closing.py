@@ -77,8 +77,7 @@ def result_lines(run: TrainingRun, *, reports: str = "", table: str = "", places
     yield from _next_lines(run, table, places)
     if reports:
         yield f"reports: {one_line(reports)}/runs/{run.folder.run_id}", {}
-    if (page := run.folder.stable.copy_of(run.folder.page)).exists():
-        yield f"page: {page.absolute().as_uri()}", {"bold": True}
+    yield from ((f"page: {page.absolute().as_uri()}", {"bold": True}) for page in run.pages)
 
 
 def failed_lines(outcomes: Sequence[Outcome]) -> Iterator[Line]:

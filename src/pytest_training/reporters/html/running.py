@@ -16,7 +16,7 @@ from pytest_training.records.studies import StudyTable, study_table
 from pytest_training.reporters.html.page import write_page
 from pytest_training.reporters.watch import Watch, WatchedJob, watch_of
 
-PAUSE_S = 3.0
+PAUSE_S, AFTER_ERROR_S = 3.0, 15.0
 SHARE = 20  # of the time at most one part in so many is spent computing the page
 MOST_LISTED = 100  # of the jobs that have ended: the last page has all
 
@@ -76,19 +76,21 @@ class Reporter:
         if run.record is not None:
             with run.noting_failure(f"index.html in {run.folder.path}"):
                 write_page(run, is_latest=True)
+                run.pages.append(run.folder.stable.copy_of(run.folder.page))
 
     def _write_all(self, run: TrainingRun) -> None:
         """Write the page again and again; the longer that takes, the less often."""
-        pause_s = 0.0
+        pause_s, problem = 0.0, ""
         while not self.over.wait(pause_s):
-            start = time.thread_time()  # on a busy machine writing takes long, but costs no more
+            start, least_s = time.thread_time(), PAUSE_S  # on a busy machine writing takes long, but costs no more
             try:
                 self._write(run, max(pause_s, PAUSE_S))
             except Exception as error:  # noqa: BLE001  (what is shown must never hurt what is trained)
-                problem = f"the page of the run in progress was no longer written: {type(error).__name__}: {error}"
-                run.problems.append(problem)
-                return
-            pause_s = max(PAUSE_S, SHARE * (time.thread_time() - start))
+                if not problem:  # the next time it may work
+                    problem = f"the page of the run in progress stood still: {type(error).__name__}: {error}"
+                    run.problems.append(problem)
+                least_s = AFTER_ERROR_S
+            pause_s = max(least_s, SHARE * (time.thread_time() - start))
 
     def _write(self, run: TrainingRun, pause_s: float) -> None:
         if self.watch is None:

@@ -73,7 +73,13 @@
   const check = () => {
     const late_s = (Date.now() - Date.parse(main.dataset.written)) / 1000 - 5 * main.dataset.every;
     const stale = document.getElementById("stale");
-    if (stale) stale.hidden = late_s < 30;
+    if (stale) {
+      stale.hidden = late_s < 30;
+      const badge = document.querySelector(".pill");
+      badge.dataset.word ??= badge.textContent;
+      badge.textContent = stale.hidden ? badge.dataset.word : "◼ No longer written";
+      badge.className = `pill ${stale.hidden ? "running" : "unfinished"}`;
+    }
     return stale && !stale.hidden;
   };
   const wait = () => {
