@@ -37,7 +37,7 @@ PROGRAM = (
     "import json, signal, sys; signal.alarm(20); import apprise; urls = json.load(sys.stdin); "
     "print(json.dumps([i for i, url in enumerate(urls) if apprise.Apprise.instantiate(url) is None]))"
 )
-"""Run in a process of its own: Apprise logs what it does not know, and URLs have passwords. After 20 s they go unchecked."""
+"""Run in a process of its own: Apprise logs what it does not know, and URLs have passwords. 20 s are its limit."""
 
 
 def check(config: pytest.Config, values: list[str], where: str) -> list[str]:
