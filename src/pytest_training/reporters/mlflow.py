@@ -184,7 +184,7 @@ class Reporter:
         self.say((self.answer_s + 1.0, step))
 
 
-def follow(is_sent: Callable[[], None]) -> None:
+def follow(is_sent: Callable[[], object]) -> None:
     """Call `is_sent` for each part of a request that went out: the clients say nothing of an upload."""
     send: Any = HTTPConnection.send
     told: Any = lambda connection, data: (send(connection, data), is_sent())[0]  # noqa: E731  (as urllib3 calls it)
