@@ -188,7 +188,7 @@ def follow(is_sent: Callable[[], object]) -> None:
     """Call `is_sent` for each part of a request that went out: the clients say nothing of an upload."""
     send: Any = HTTPConnection.send
     told: Any = lambda connection, data: (send(connection, data), is_sent())[0]  # noqa: E731  (as urllib3 calls it)
-    HTTPConnection.send = told  # type: ignore[method-assign]
+    HTTPConnection.send = told  # type: ignore[method-assign]  # urllib3 sends with it
 
 
 def is_refusal(error: Exception) -> bool:
