@@ -81,7 +81,11 @@ class Door:
                 self.send()
                 self.listener.join(POLL_S)
             if self.listener.is_alive():
-                self._report(f"the run waited {time.monotonic() - ended:.0f} s for {self.step}")
+                past = time.monotonic() - ended
+                problem = (
+                    f"training_{self.setting}: not everything was sent: the run waited {past:.0f} s for {self.step}"
+                )
+                self._report(problem)
         finally:  # after Ctrl-C too
             self.process.kill()
             status = self.process.wait()
@@ -103,11 +107,11 @@ class Door:
         for line in self.process.stdout if self.process and self.process.stdout else ():
             sign = msgspec.json.decode(line)
             if isinstance(sign, str):
-                self._report(sign)
+                problem = f"training_{self.setting}: not everything was sent: {sign}"
+                self._report(problem)
             else:
                 self.give_up, self.step = time.monotonic() + float(sign[0]), sign[1]
 
-    def _report(self, reason: str) -> None:
-        problem = f"training_{self.setting}: not everything was sent: {reason}"
+    def _report(self, problem: str) -> None:
         secret = [part for value in self.values for part in (value, value.partition(":")[2]) if part]
         self.run.problems.append(one_line(masked(problem, secret), LONGEST_PROBLEM))
