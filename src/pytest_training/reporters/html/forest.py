@@ -12,7 +12,6 @@ from pytest_training.units import number
 
 MOST_GROUPS, MOST_ROWS = 24, 40
 LEFT, RIGHT = 2.0, 98.0  # of the picture's width, in per cent: what the axis has no room for is at 0 and 100
-FARTHEST = 50  # typical distances from the median: what is farther would press the others into one point
 SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<", "==": "="}
 
 
@@ -26,6 +25,11 @@ class ForestRow(NamedTuple):
     dummy: float | None
     before: float | None
     gates: tuple[tuple[float, str], ...]  # with their side: `right` where higher values pass
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """True if the earlier value is not beneath the dot."""
+        return self.before is not None and abs(self.before - self.value) > LEFT / 2
 
     @property
     def words(self) -> str:
@@ -56,10 +60,8 @@ def _group(name: str, listed: Sequence[Result]) -> ForestGroup:
     shown = listed[:MOST_ROWS]
     numbers = [value for each in shown for value in _numbers(each) if value is not None]
     middle = statistics.median_low(numbers)
-    apart = [abs(value - middle) for value in numbers if value != middle]
-    reach = FARTHEST * statistics.median_low(apart or [0.0])
-    is_near = [min(numbers) > 0 or abs(value - middle) <= reach for value in numbers]  # a logarithmic axis has room
-    found = axis(name, [value if is_in else None for value, is_in in zip(numbers, is_near, strict=True)])
+    reach = 50 * statistics.median_low([abs(value - middle) for value in numbers if value != middle] or [0.0])
+    found = axis(name, [value if min(numbers) > 0 or abs(value - middle) <= reach else None for value in numbers])
     scale, ticks = found.scale(LEFT, RIGHT)
     pairs = zip(numbers, found.places, strict=True)
     places = iter([100.0 * (value > middle) if at is None else scale(at) for value, at in pairs])
