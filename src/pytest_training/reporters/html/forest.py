@@ -67,8 +67,7 @@ def _group(name: str, listed: Sequence[Result]) -> ForestGroup:
     places = iter([100.0 * (value > middle) if at is None else scale(at) for value, at in pairs])
     rows = []
     for each in shown:
-        values = [None if value is None else next(places) for value in _numbers(each)]
-        value, low, high, dummy, before, *gates = values
+        value, low, high, dummy, before, *gates = [None if at is None else next(places) for at in _numbers(each)]
         span = None if low is None or high is None else (low, high)
         sides = [{">": "right", "<": "left"}.get(gate.operator[0], "") for gate in each.gates]
         drawn = tuple((at, side) for at, side in zip(gates, sides, strict=True) if at is not None)
