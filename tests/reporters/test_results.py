@@ -92,6 +92,20 @@ def test_values_of_any_size_are_drawn_within_the_picture(value: float) -> None:
             assert all(0 <= place <= 100 for place in (row.value, *(at for at, _ in row.gates)))
 
 
+def test_a_value_far_from_all_others_stands_at_the_edge_and_the_others_stay_readable() -> None:
+    wide = result("wide", r2=0.75, r2_low=-1e5, r2_high=0.85)
+    (group,) = forest([result("a", r2=0.9), result("b", r2=0.8), result("c", r2=-1e6), wide])
+    places = {row.result.outcome.job_id: row.value for row in group.rows}
+    assert places["c"] == 0
+    assert places["a"] - places["b"] > 10
+    assert [row.span and row.span[0] for row in group.rows] == [None, None, 0, None]
+
+
+def test_values_over_many_powers_of_ten_share_an_axis() -> None:
+    (group,) = forest([result(f"j{power}", "<=", 1.0, loss=10.0**power) for power in range(-4, 5)])
+    assert all(0 < row.value < 100 for row in group.rows)
+
+
 def test_of_many_jobs_of_a_metric_the_best_are_drawn_and_the_others_counted() -> None:
     (group,) = forest([result(f"j{number}", auc=number / 1000) for number in range(100)])
     assert (len(group.rows), group.left_out) == (MOST_ROWS, 100 - MOST_ROWS)

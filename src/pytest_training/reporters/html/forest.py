@@ -1,5 +1,6 @@
 """The picture at the top of the page: each job's headline on the axis of its metric, with interval, gate and dummy."""
 
+import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,8 +11,7 @@ from pytest_training.reporters.html.results import Result, by_metric
 from pytest_training.units import number
 
 MOST_GROUPS, MOST_ROWS = 24, 40
-LEFT, RIGHT = 2.0, 98.0  # of the picture's width, in per cent
-DOT = 1.0  # radius of a value, about
+LEFT, RIGHT = 2.0, 98.0  # of the picture's width, in per cent: what the axis has no room for is at 0 and 100
 SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<", "==": "="}
 
 
@@ -29,7 +29,7 @@ class ForestRow(NamedTuple):
     @property
     def is_elsewhere(self) -> bool:
         """True if the earlier value is not beneath the dot."""
-        return self.before is not None and abs(self.before - self.value) > DOT
+        return self.before is not None and abs(self.before - self.value) > LEFT / 2
 
     @property
     def words(self) -> str:
@@ -49,23 +49,27 @@ class ForestGroup(NamedTuple):
 
 def forest(listed: Sequence[Result]) -> list[ForestGroup]:
     """Return the groups of the plot, the metric of most jobs first."""
-    groups = [(name, [row for row in rows if _is_drawable(row)]) for name, rows in by_metric(listed).items()]
+    groups = [
+        (name, [row for row in rows if row.measure and abs(row.measure.value) < LARGEST])
+        for name, rows in by_metric(listed).items()
+    ]
     return [_group(name, rows) for name, rows in groups if rows][:MOST_GROUPS]
 
 
 def _group(name: str, listed: Sequence[Result]) -> ForestGroup:
     shown = listed[:MOST_ROWS]
-    found = axis(name, [value for each in shown for value in _numbers(each) if value is not None])
+    numbers = [value for each in shown for value in _numbers(each) if value is not None]
+    middle = statistics.median_low(numbers)
+    reach = 50 * statistics.median_low([abs(value - middle) for value in numbers if value != middle] or [0.0])
+    found = axis(name, [value if min(numbers) > 0 or abs(value - middle) <= reach else None for value in numbers])
     scale, ticks = found.scale(LEFT, RIGHT)
-    places = iter(found.places)
+    pairs = zip(numbers, found.places, strict=True)
+    places = iter([100.0 * (value > middle) if at is None else scale(at) for value, at in pairs])
     rows = []
     for each in shown:
-        values = [None if value is None else scale(next(places) or 0.0) for value in _numbers(each)]
-        value, low, high, dummy, before, *gates = values
+        value, low, high, dummy, before, *gates = [None if at is None else next(places) for at in _numbers(each)]
         span = None if low is None or high is None else (low, high)
-        sides = [
-            "right" if gate.operator[0] == ">" else "left" if gate.operator[0] == "<" else "" for gate in each.gates
-        ]
+        sides = [{">": "right", "<": "left"}.get(gate.operator[0], "") for gate in each.gates]
         drawn = tuple((at, side) for at, side in zip(gates, sides, strict=True) if at is not None)
         if each.measure and value is not None:
             rows.append(ForestRow(each, each.measure, value, span, dummy, before, drawn))
@@ -81,10 +85,6 @@ def _numbers(result: Result) -> list[float | None]:
     values = [measure.value, measure.low, measure.high, measure.baseline, change.before if change else None]
     values += [gate.threshold for gate in result.gates]
     return [None if value is None or not abs(value) < LARGEST else value for value in values]
-
-
-def _is_drawable(result: Result) -> bool:
-    return result.measure is not None and abs(result.measure.value) < LARGEST
 
 
 def _facts(result: Result, measure: Measure) -> Iterator[str]:
