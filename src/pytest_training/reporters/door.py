@@ -42,8 +42,7 @@ class Door:
         self.process: subprocess.Popen[bytes] | None = None
         self.listener = threading.Thread(target=self._listen, name=f"training-{setting}", daemon=True)
         self.unsent = b""
-        self.give_up = 0.0  # time at which the process must have given another sign, if it has given one
-        self.step = "an answer"  # what the process does
+        self.give_up, self.step = 0.0, "an answer"  # when the process must have given another sign, and what it does
 
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Start the process; no smoke run is worth telling."""

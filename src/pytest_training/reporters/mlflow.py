@@ -72,10 +72,9 @@ class Reporter:
         self.uri, self.run, self.say = words[0], run, say
         self.jobs = {planned.job.id: planned.job for planned in run.plan.jobs}
         self.begun: dict[str, str] = {}  # MLflow's id of each job's run
-        self.ended: set[str] = set()
+        self.ended, self.step = set[str](), "an answer"
         self.answer_s = int(os.environ.setdefault(TIMEOUT, str(ANSWER_S)))
         os.environ.setdefault(RETRIES, "0")  # the door tries again, and does not keep the run waiting
-        self.step = "an answer"
         follow(lambda: self.say((self.answer_s + 1.0, self.step)))
         threading.Thread(target=import_module, args=("mlflow",), daemon=True).start()  # while jobs train
 
