@@ -253,7 +253,7 @@ def masked(text: str, secret: Iterable[str]) -> str:
     """Return the text with `***` for secret values, for user and password in any URL, and for what it asks (`?a=b`)."""
     for value in secret:
         text = text.replace(value, "***")
-    return re.sub(r"(?<=://)[^/\s@]+(?=@)|(?<=/\?)[^\s=]+=\S+", "***", text)
+    return re.sub(r"(?<=://)[^/\s@]+(?=@)|(?<=\?)[^\s=]+=\S+", "***", text)
 
 
 def shown_path(path: Path, config: pytest.Config) -> str:
