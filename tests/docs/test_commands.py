@@ -177,6 +177,12 @@ def test_an_output_that_a_command_does_not_print_is_a_failure(tmp_path: Path) ->
     assert "the page shows:\nc\nit printed:\nb\n" in failed
 
 
+def test_the_live_view_of_a_page_is_the_one_that_was_taken() -> None:
+    text = (TOP / "docs" / "reports.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    assert block == (TOP / "docs" / "pictures" / "live.txt").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages())
 def test_every_command_of_a_page_runs(page: str, tmp_path: Path) -> None:

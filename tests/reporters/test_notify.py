@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -17,6 +18,7 @@ from sessions import Project, text
 from watching import eventually
 
 pytest.importorskip("apprise")
+PAGE = Path(__file__).parents[2] / "docs" / "notify.md"
 TOKEN = "t0ken4711"
 GONE, SILENT = 0, -1  # in place of a status: nobody listens, or nobody answers
 UNTIL_GO = 'while not pathlib.Path("go").exists(): time.sleep(0.01)\nreturn {"score": 1.0}'
@@ -101,6 +103,8 @@ def test_a_run_says_what_failed_what_passed_and_what_got_worse(project: Project,
     *early, last = inbox.messages
     assert last["title"] == "2 of 4 passed · broken failed: ValueError: no such column: age"
     lines = last["message"].splitlines()
+    [shown] = re.findall(r"```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert {last["title"], *lines[:4]} < {*shown.splitlines()}
     assert lines[0] == "broken: raised ValueError: no such column: age"
     assert lines[1] == "als auc ▼ 0.800 → 0.700 (-0.1): worse, not judged against noise"
     assert sorted(lines[2:4]) == ["als: auc 0.700", "stroke: score 0.700"]  # in the order of the run
