@@ -65,7 +65,8 @@ def reasons(project: Project) -> dict[str, tuple[str, str | None, str]]:
     return {job_id: (job["status"], job["cause"], job["reason"]) for job_id, job in project.metadata().items()}
 
 
-@pytest.mark.parametrize("start", ["fork", pytest.param("subprocess", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["fork", "subprocess"])
 def test_a_job_gets_what_those_that_it_needs_left(project: Project, start: str) -> None:
     project.run("-n", "2", "-o", f"training_start={start}")
     found = reasons(project)

@@ -141,6 +141,7 @@ def test_the_run_stops_after_so_many_failures(project: Project, stop: tuple[str,
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.mark.slow
 def test_workers_start_nothing_more_after_the_first_failure(project: Project) -> None:
     project.job("a", "wait_for(jobs(run) / 'b/attempt-1')\nraise ValueError('no')", top=WAIT)
     project.job("b", "wait_for(jobs(run) / 'a/outcome.json')\nreturn {'x': 1}", top=WAIT)

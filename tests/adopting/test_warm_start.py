@@ -87,6 +87,7 @@ def test_unseeded_numbers_differ_from_fork_to_fork(repository: Repository) -> No
     assert len(set(drawn)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -162,6 +162,7 @@ def write_log(tmp_path: Path, lines: int) -> tuple[RunFolder, Job]:
     return folder, job
 
 
+@pytest.mark.slow
 def test_a_log_of_50_mb_is_printed_whole_with_little_memory(tmp_path: Path) -> None:
     folder, job = write_log(tmp_path, 480_000)
     assert folder.job("als").attempt(1).log.stat().st_size > 50_000_000

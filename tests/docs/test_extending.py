@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sessions import Project, text
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("extending.md", "predictions.md")
 STUDIES = "studies.md"
@@ -33,7 +35,7 @@ def studies() -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "section",
-    [*sections().values(), *(pytest.param(part, marks=pytest.mark.slow) for part in studies().values())],
+    [*sections().values(), *studies().values()],
     ids=[*sections(), *studies()],
 )
 def test_the_files_and_commands_of_a_section_work(section: str, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sessions import Project, text
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("\n## A kind of job\n")[2].partition("\n## ")[0]
 FILES = dict(re.findall(r"```(?:python|sh)\n# (\S+)\n(.*?)```", SECTION, re.DOTALL))

@@ -9,6 +9,8 @@ from sessions import Project, text
 
 from .page import LONGEST, files
 
+pytestmark = pytest.mark.slow
+
 FILES = files("A limit")
 OPENING = """
 import time

@@ -15,6 +15,8 @@ from watching import processes_with
 
 from .catalogue import FAULTS, FINE
 
+pytestmark = pytest.mark.slow
+
 HERE = {name: fault for name, fault in FAULTS.items() if fault.can_be}
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 HEAD = """# What happens to a job that goes wrong
@@ -92,10 +94,10 @@ def run_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Mode], Ended]:
 
 @pytest.fixture(
     params=[
-        pytest.param(ALONE, marks=pytest.mark.slow, id="alone"),
+        pytest.param(ALONE, id="alone"),
         pytest.param(WORKERS, id="workers"),
-        pytest.param(SUBPROCESSES, marks=pytest.mark.slow, id="subprocesses"),
-        pytest.param(CLUSTER, marks=pytest.mark.slow, id="cluster"),
+        pytest.param(SUBPROCESSES, id="subprocesses"),
+        pytest.param(CLUSTER, id="cluster"),
     ],
     scope="module",
 )
@@ -154,7 +156,6 @@ def test_each_fault_has_its_true_reason_and_fails_its_job_alone(ended: Ended) ->
     assert [ended.metadata[name]["status"] for name in FINE] == ["passed", "passed"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", [pytest.param(SUBPROCESSES, id="subprocesses"), pytest.param(CLUSTER, id="cluster")])
 def test_every_backend_gives_the_outcomes_of_the_fork_server(run_in: Callable[[Mode], Ended], mode: Mode) -> None:
     usual, other = run_in(ALONE), run_in(mode)

@@ -12,6 +12,8 @@ from sessions import Project, properties, text
 
 from pytest_training.reporters.markdown import plain
 
+pytestmark = pytest.mark.slow
+
 JOB = 'return {"roc_auc": float(score), "loss": float(loss), "oddity": float(score)}'
 NOW = "--set=als.score=0.80"
 

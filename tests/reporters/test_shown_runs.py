@@ -25,6 +25,7 @@ def page(project: Project) -> str:
     return (project.reports / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_page_summary_and_junit_with_the_end_of_the_log(project: Project) -> None:
     project.job("als", 'print("almost there"); run.log(epoch=1, loss=1.0); return {"r2": 0.3}')
     project.job("stroke", 'print("so near"); raise ValueError("no data")')

@@ -14,6 +14,8 @@ from watching import eventually, processes_with
 
 from .miniature import Miniature, surroundings
 
+pytestmark = pytest.mark.slow
+
 WAITING = """
 import pathlib, subprocess, time
 
@@ -28,10 +30,10 @@ def train(run, *, epochs=1, folds=2):
 @pytest.mark.parametrize(
     ("parallel", "send"),
     [
-        pytest.param(True, os.kill, id="parallel-process", marks=pytest.mark.slow),
+        pytest.param(True, os.kill, id="parallel-process"),
         pytest.param(True, os.killpg, id="parallel-group"),  # a terminal's is a group's
         pytest.param(False, os.kill, id="sequential-process"),
-        pytest.param(False, os.killpg, id="sequential-group", marks=pytest.mark.slow),
+        pytest.param(False, os.killpg, id="sequential-group"),
     ],
 )
 def test_an_interrupted_run_leaves_a_summary_and_no_process(

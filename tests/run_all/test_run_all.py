@@ -14,6 +14,8 @@ from pytest_training.run_all.selection import PLUGIN
 
 from .miniature import IDS, TOP, Miniature, run
 
+pytestmark = pytest.mark.slow
+
 WARNING = "⚠️  Parallel mode enabled. Ensure sufficient resources.\n"
 FLAG = re.compile(r"--[a-z][a-z-]+")
 JOB_KEYS = {
@@ -249,7 +251,6 @@ def test_every_id_can_be_selected(miniature: Miniature) -> None:
     assert miniature.statuses() == {"a/größe": "SUCCESS"}
 
 
-@pytest.mark.slow
 def test_jobs_are_found_elsewhere(miniature: Miniature) -> None:
     for name in ("one", "two", "three"):
         miniature.write(f"more/train_{name}.py", f"raise SystemExit({int(name == 'one')})\n")
@@ -349,7 +350,6 @@ def pytest_training_jobs(config, jobs):
 """
 
 
-@pytest.mark.slow
 def test_jobs_that_hooks_add_and_remove_are_listed_shown_and_trained(miniature: Miniature) -> None:
     miniature.write("conftest.py", HOOKS)
     script = miniature.write("training/train_z.sh", "echo trained\n")

@@ -12,6 +12,8 @@ from demo_parallel_mode import Training, speed_up
 
 from .miniature import SIDE_BY_SIDE, Miniature, run
 
+pytestmark = pytest.mark.slow
+
 
 def verify(miniature: Miniature, test: str = "def test_it():\n    pass\n") -> tuple[int, str]:
     miniature.write("test_suite.py", test)
@@ -25,7 +27,6 @@ def test_the_verification_passes(miniature: Miniature) -> None:
     assert [line.split()[0] for line in told.splitlines()] == ["ok"] * 5
 
 
-@pytest.mark.slow
 def test_the_verification_fails_with_the_suite(miniature: Miniature) -> None:
     code, told = verify(miniature, "def test_it():\n    assert False\n")
     assert code == 1
@@ -41,7 +42,6 @@ def test_the_verification_fails_with_the_command_line(miniature: Miniature) -> N
     assert "training/jobs.yaml:1: jobs.nobody: no such job" in told
 
 
-@pytest.mark.slow
 def test_the_verification_fails_where_a_flag_is_not_obeyed(miniature: Miniature) -> None:
     command_line = miniature.root / "run_all_training.py"
     deaf = "    sys.argv = [word for word in sys.argv if word != '--dry-run']\n    sys.exit("
@@ -100,7 +100,6 @@ def test_no_speed_up_is_above_its_ideal(together: list[tuple[float, float]], exp
     assert gained <= ideal
 
 
-@pytest.mark.slow
 def test_the_demonstrations_measure_the_speed_up(miniature: Miniature) -> None:
     code, told = demonstrate(miniature)
     assert code == 0, told
@@ -109,7 +108,6 @@ def test_the_demonstrations_measure_the_speed_up(miniature: Miniature) -> None:
     assert all(0 < float(gained) <= float(ideal) for gained, ideal in measured)
 
 
-@pytest.mark.slow
 def test_the_demonstrations_fail_with_a_job(miniature: Miniature) -> None:
     miniature.write("training/train_als.py", "broken(\n")
     code, told = demonstrate(miniature)
@@ -117,7 +115,6 @@ def test_the_demonstrations_fail_with_a_job(miniature: Miniature) -> None:
     assert "FAILED: als" in told
 
 
-@pytest.mark.slow
 def test_the_demonstrations_fail_where_parallel_is_not(miniature: Miniature) -> None:
     command_line = miniature.root / "run_all_training.py"
     sequential = "    sys.argv = [word for word in sys.argv if word != '--parallel']\n    sys.exit("

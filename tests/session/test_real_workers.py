@@ -9,6 +9,8 @@ import psutil
 import pytest
 from sessions import WAIT, Project, text
 
+pytestmark = pytest.mark.slow
+
 LONG = """
 for other in "bcdef":
     wait_for(jobs(run) / other / "outcome.json")
@@ -131,7 +133,7 @@ collect_ignore = ["test_jobs.py"] if "PYTEST_XDIST_WORKER" in os.environ else []
 """
 
 
-@pytest.mark.parametrize("dist", ["load", pytest.param("worksteal", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dist", ["load", "worksteal"])
 def test_collections_that_differ_are_one_clear_error(tmp_path_factory: pytest.TempPathFactory, dist: str) -> None:
     project = Project(tmp_path_factory.mktemp("forgetful"))
     project.jobs(*"abc")
@@ -147,7 +149,6 @@ def test_collections_that_differ_are_one_clear_error(tmp_path_factory: pytest.Te
     assert not project.reports.exists()
 
 
-@pytest.mark.slow
 def test_worker_that_does_not_exit_is_killed_once_the_reports_are_written(tmp_path: Any) -> None:
     """A user's plugin keeps a worker from exiting: the run ends all the same, and leaves no process."""
     project = Project(tmp_path)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from sessions import Project, text
 
+pytestmark = pytest.mark.slow
+
 SLEEP = "import time\ntime.sleep({seconds})\nreturn {{'score': 1.0}}"
 AGAIN = """
 import time

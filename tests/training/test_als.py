@@ -17,6 +17,8 @@ from pytest_training.execution.data import sha256_of
 
 from .samples import cards, train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -24,6 +24,8 @@ from pytest_training.execution.data import sha256_of
 
 from .samples import cards, train
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = 60
 
 
@@ -189,7 +191,6 @@ def test_a_person_in_two_groups_is_refused(tmp_path: Path, template: brain_mri.A
         brain_mri.load(folder, template)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("without_torch")
 @pytest.mark.filterwarnings("error")
 def test_the_job_finds_the_disease_and_leaves_its_artifacts(make_run: Callable[..., Run]) -> None:
@@ -207,7 +208,6 @@ def test_the_job_finds_the_disease_and_leaves_its_artifacts(make_run: Callable[.
     assert "hippocampus" in importance
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("without_torch")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_shuffled_target_cannot_be_predicted(make_run: Callable[..., Run], seed: int) -> None:

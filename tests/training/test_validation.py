@@ -17,6 +17,8 @@ from pytest_training.records.events import read_events
 
 from .samples import make_cohort
 
+pytestmark = pytest.mark.slow
+
 MakeRun = Callable[..., Run]
 
 
