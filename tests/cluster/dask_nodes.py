@@ -31,15 +31,9 @@ class Nodes:
     def add(self, *names: str, threads: int = 1, has_nanny: bool = False) -> None:
         """Start workers; their folder is theirs alone."""
         for name in names:
-            self.worker(name, threads=threads, has_nanny=has_nanny)
-
-    def worker(
-        self, name: str, *more: str | Path, threads: int = 1, has_nanny: bool = False
-    ) -> subprocess.Popen[bytes]:
-        """Start a worker with more options; return its process."""
-        nanny = "--nanny" if has_nanny else "--no-nanny"
-        words = ["--name", name, "--nthreads", str(threads), nanny, "--memory-limit", "0", *more]
-        return self._start("worker", *words, "--scheduler-file", self.file, "--local-directory", self.folder / name)
+            nanny = "--nanny" if has_nanny else "--no-nanny"
+            words = ["--name", name, "--nthreads", str(threads), nanny, "--memory-limit", "0"]
+            self._start("worker", *words, "--scheduler-file", self.file, "--local-directory", self.folder / name)
 
     def _start(self, kind: str, *words: str | Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--host", "127.0.0.1", "--no-dashboard"]

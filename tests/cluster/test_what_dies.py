@@ -251,35 +251,3 @@ def test_each_look_at_the_cluster_shows_every_node() -> None:
     ):
         seen = {len(scheduler_of(client, 30.0)["workers"]) for _ in range(1500)}
         assert seen == {1}, "the client empties what it keeps of the scheduler's nodes from time to time"
-
-
-DIES = """
-import os
-
-from distributed.diagnostics.plugin import WorkerPlugin
-
-
-class Dies(WorkerPlugin):
-    def transition(self, key, start, finish, **_):
-        if finish == "executing" and str(key).startswith("training-"):
-            os._exit(1)
-
-
-async def dask_setup(worker):
-    await worker.plugin_add(Dies())
-"""
-
-
-def test_a_node_that_dies_before_the_job_begins_costs_no_retry(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project")
-    project.job("als", 'return {"score": 1.0}')
-    nodes = Nodes(tmp_path / "nodes")
-    dying = nodes.worker("dying", "--preload", project.write("dies.py", DIES))
-    run = project.start("--training-cluster", nodes.where)
-    assert dying.wait(PATIENCE_S) == 1
-    nodes.add("other")
-    assert run.wait(PATIENCE_S) == 0, project.said
-    outcome = project.metadata()["als"]
-    assert [each["slot"] for each in outcome["attempts"]] == ["other"]
-    [note] = outcome["notes"]
-    assert re.fullmatch(f"another node got it, for it had not begun: {WENT}", note)

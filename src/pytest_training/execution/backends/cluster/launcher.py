@@ -21,7 +21,6 @@ from pytest_training.execution.backends.cluster.returning import Returning
 from pytest_training.execution.backends.subprocess import INTERRUPTED
 from pytest_training.execution.job_files import renew_checkpoint
 
-MOST_NODES = 3  # that an attempt may be given to until it begins: a node may die just when it has come
 LOOK_S = 2.0  # between two looks at the files of an attempt whose node shares none
 
 
@@ -34,30 +33,19 @@ class ClusterLauncher:
         self.numbers = itertools.count(1)
 
     def launch(self, request: AttemptRequest) -> Reply:
-        """Submit the attempt to one node and wait; a node that goes away loses it, unless it has not begun there."""
+        """Submit the attempt to one node and wait; a node that goes away loses it."""
         if reason := self.pool.exposes(request.job):
             return Reply(refused=reason)
-        notes = list[str]()
-        for left in reversed(range(MOST_NODES)):
-            reply, is_here = self._launch_once(request)
-            lost = reply.lost if left and is_here and not self.pool.stopping and not self.pool.lost else None
-            if lost is None or lost.cause != "worker died" or request.files.log.exists():
-                break
-            notes.append(f"another node got it, for it had not begun: {lost.reason}")
-        return replace(reply, notes=(*notes, *reply.notes))
-
-    def _launch_once(self, request: AttemptRequest) -> tuple[Reply, bool]:
-        """Give the attempt to a node; return the reply, and whether all that it writes there is here at once."""
         lease, self.first = self.first or self.pool.lease(request.job), None
         if lease is None:
-            return self._without_room(request), False
+            return self._without_room(request)
         node, threads = lease.node, request.job.cpus or self.pool.threads(lease.node)
         place = Place(node=node.name, host=node.facts.host, threads=threads, cards=lease.cards)
         try:
             reply = self._launch(replace(request, threads=threads, place=place), lease)
         finally:
             self.pool.release(lease)
-        return replace(reply, place=place), node.facts.shares_files
+        return replace(reply, place=place)
 
     def _without_room(self, request: AttemptRequest) -> Reply:
         if self.pool.stopping:
