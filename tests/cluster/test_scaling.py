@@ -139,6 +139,27 @@ def test_a_node_that_was_given_back_gets_no_job_while_it_ends() -> None:
     assert pool.try_lease(job()) is None
 
 
+def test_nothing_is_given_back_before_the_jobs_are_counted() -> None:
+    """A second node is just about to come."""
+    cluster = Spec([0, 1], group=1, cores=4, known=True)
+    Scaling(cluster, filled(cluster, 4, most=8, pending=1), 2).look()
+    assert len(cluster.worker_spec) == 2
+
+
+def test_a_node_that_comes_after_it_was_given_back_gets_no_job() -> None:
+    """It may answer while it ends."""
+    cluster = Spec([0, 1], group=1, cores=1, known=True)
+    pool = filled(cluster, 1, most=None, pending=1)
+    assert pool.try_lease(job()) is not None
+    pool.note_work(waiting=0, running=1)
+    Scaling(cluster, pool, 2).look()
+    assert [*cluster.worker_spec] == ["n0"]
+    for name in ("n1", "other"):
+        info = {"name": name, "nthreads": 1, "host": "h", "memory_limit": 0}
+        pool._take(f"tcp://{name}", info, node(name, slots=1).facts)
+    assert [each.name for each in pool.nodes.values()] == ["n0", "other"]
+
+
 @pytest.mark.parametrize("address", ["", "tcp://10.0.0.1:8786"])
 @pytest.mark.parametrize("variable", [None, "MY_TOKEN"])
 def test_a_secret_crosses_to_no_open_address(address: str, variable: str | None) -> None:

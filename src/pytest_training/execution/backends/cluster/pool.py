@@ -45,7 +45,8 @@ class Pool:
         self.stopping = False
         self.closed = threading.Event()
         self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
-        self.waiting, self.running = 0, 0  # jobs
+        self.waiting, self.running = 1, 0  # jobs; until somebody has counted them, one waits
+        self.ended = set[str]()  # names of nodes that end before they have come
         self.open_address = ""  # an address to which the cluster sends unencrypted what leaves this machine
         self.each_look: Callable[[], None] = lambda: None
         self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
@@ -160,6 +161,8 @@ class Pool:
         self.records[facts.id] = NodeRecord(name=name, host=other_host(facts.host), **asdict(facts.equipment))
         limit_mb = min((info.get("memory_limit") or math.inf) / 2**20, facts.memory_mb)
         with self.changed:
+            if name in self.ended:
+                return
             self.open_address = self.open_address or (address if is_open(address) else "")
             host = self.hosts.setdefault(facts.host, Host(facts.memory_mb))
             self.nodes[address] = Node(address, name, info["nthreads"], limit_mb, facts, host)

@@ -93,6 +93,7 @@ class Scaling:
                 if used.isdisjoint(names) and cores <= spare:
                     spare -= cores
                     idle.append(name)
+                    self.pool.ended |= names
                     for each in own:
                         self.pool.give_back(each)
         if idle:
