@@ -10,6 +10,8 @@ from pytest_training.jobs.loading import load_jobs
 
 from .repository import Repository
 
+pytestmark = pytest.mark.slow
+
 MODEL = """
 import argparse, atexit, json, os, pathlib, random, sys, threading
 import numpy as np
@@ -65,7 +67,6 @@ def train_both(repository: Repository, *arguments: str) -> dict[str, dict[str, o
     return repository.outcomes()
 
 
-@pytest.mark.slow
 def test_results_are_equal(repository: Repository) -> None:
     write_both(repository, MODEL)
     found = train_both(repository)
@@ -87,7 +88,6 @@ def test_unseeded_numbers_differ_from_fork_to_fork(repository: Repository) -> No
     assert len(set(drawn)) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

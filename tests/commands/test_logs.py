@@ -18,6 +18,8 @@ from pytest_training.commands.answers import AT_FIRST, JobLog
 from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.model import Job
 
+pytestmark = pytest.mark.slow
+
 UNTIL_GO = "while not pathlib.Path('go').exists(): time.sleep(0.01)\n"
 TOP = "import os, pathlib, time"
 TOKEN = "sesame-4711"
@@ -162,7 +164,6 @@ def write_log(tmp_path: Path, lines: int) -> tuple[RunFolder, Job]:
     return folder, job
 
 
-@pytest.mark.slow
 def test_a_log_of_50_mb_is_printed_whole_with_little_memory(tmp_path: Path) -> None:
     folder, job = write_log(tmp_path, 480_000)
     assert folder.job("als").attempt(1).log.stat().st_size > 50_000_000

@@ -10,6 +10,8 @@ import pytest
 from sessions import Project
 from watching import eventually
 
+pytestmark = pytest.mark.slow
+
 APPENDS = """
 import os, signal
 

@@ -15,6 +15,7 @@ from watching import eventually, is_alive, pid_in, processes_with
 from pytest_training.processes import children, tree
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(180),
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
