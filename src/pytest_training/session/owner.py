@@ -134,6 +134,8 @@ class Owner(Collector):
         try:
             workers = self._open(backend, request, jobs=len(ids), items=len(session.items), pure=pure)
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
+            left = [each.job for each in self.draft.plan.jobs if not (each.unchanged or each.job.study)]
+            self.draft = replace(self.draft, problems=(*self.draft.problems, *backend.remarks(left)))
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
         if request.plan_file is not None:

@@ -232,10 +232,9 @@ class Pool:
         if reason := self.exposes(job):
             return reason
         with self.changed:
-            if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
-                return None
-            self._unmet.pop(job.id, None)
-            return too_large(job, self.nodes.values())
+            if reason := too_large(job, [each.size for each in self.nodes.values()]) if self.nodes else None:
+                self._unmet.pop(job.id, None)
+            return reason
 
     def exposes(self, job: Job) -> str | None:
         """Return why a job's secret parameters must not cross to the nodes, or None."""
