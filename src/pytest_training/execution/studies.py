@@ -92,7 +92,7 @@ def means(trials: Sequence[Mapping[str, float]]) -> dict[str, float]:
     names = [name for name in trials[0] if all(name in metrics for metrics in trials)]
     parts, metrics = {name + part for name in names for part in SPREAD}, dict[str, float]()
     for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
-        mean = mean_interval([each[name] for each in trials])
+        mean = mean_interval([each[name] for each in trials], name)
         spread = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
         metrics |= {name: mean.value} | {name + part: number for part, number in spread if math.isfinite(number)}
     return metrics

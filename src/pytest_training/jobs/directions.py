@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from pytest_training.evaluation.ranges import named
 from pytest_training.jobs.model import Gate
 
 Direction = Literal["higher", "lower"]
@@ -20,8 +21,6 @@ LOWER = {
     *("fpr", "fnr"),
 }
 """Metrics of which less is better."""
-SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
-"""Words in a name that is no measure of how good the model is."""
 BASELINES = ("baseline_", "dummy_")
 BASELINE = re.compile(rf"(?:^|(?<=_))(?:{'|'.join(BASELINES)})")  # also in `external_baseline_auc`, of `external_auc`
 ENDS = ("_low", "_high")
@@ -34,15 +33,8 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
         return "higher" if signs == {">"} else "lower"
     if signs or is_side_number(metric):
         return None
-    words = re.split(r"[^a-z0-9]+", metric.lower().partition("@")[0])  # behind it stands the source
-    if SILENT.intersection(words):
-        return None
-    for length in range(len(words), 0, -1):  # the longest part first: `log_loss` before `loss`
-        for start in range(len(words) - length, -1, -1):
-            part = "_".join(words[start : start + length])
-            if part in HIGHER or part in LOWER:
-                return "higher" if part in HIGHER else "lower"
-    return None
+    part = named(metric, HIGHER | LOWER)
+    return "higher" if part in HIGHER else "lower" if part in LOWER else None
 
 
 def is_side_number(metric: str) -> bool:
