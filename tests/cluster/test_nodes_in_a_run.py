@@ -71,8 +71,13 @@ def test_the_live_view_shows_the_node_and_what_it_measures(
     if secret:
         project.write("training/jobs.yaml", "jobs:\n  waiting:\n    secret: {token: TOKEN}\n")
     with Terminal(project.root, "--training-cluster=local:2") as terminal:
-        terminal.until(lambda: any(re.search(r"1\d\d MiB", row) for row in terminal.rows()))
-        (row,) = [row for row in terminal.rows() if "waiting" in row and "MiB" in row]
+        shown = [r"1\d\d MiB", "waiting"] + ["epoch 3"] * (not secret)
+
+        def rows() -> list[str]:
+            return [row for row in terminal.rows() if all(re.search(each, row) for each in shown)]
+
+        terminal.until(rows)
+        (row,) = rows()
         (usage,) = project.reports.glob("runs/*/jobs/waiting/attempt-1/usage.json")
         assert row.split()[0] == json.loads(usage.read_text())["node"]
         assert ("epoch 3" in row) == (not secret)

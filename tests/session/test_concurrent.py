@@ -348,7 +348,7 @@ def test_a_test_that_runs_again_trains_again_within_its_own_time_limit(project: 
     project.write("reruns.py", RERUNS)
     project.job("flaky", "if len(list(run.folder.parents[1].iterdir())) < 3: raise ValueError('no')\nreturn {'x': 1}")
     project.job("endless", "wait_for(run.folder / 'never')", top=WAIT)
-    project.run("-p", "pytest_timeout", "--timeout", "0.5", "-p", "reruns")
+    project.run("-p", "pytest_timeout", "--timeout", "3", "-p", "reruns")
     jobs = project.metadata()
     assert {job_id: each["status"] for job_id, each in jobs.items()} == {"flaky": "passed", "endless": "failed"}
     assert jobs["endless"]["cause"] == "timeout"

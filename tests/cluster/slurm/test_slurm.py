@@ -176,7 +176,7 @@ def test_ctrl_c_while_no_node_has_come_ends_the_session(
     [
         ({"QUEUE": "nonsense"}, ": sbatch: error: invalid partition specified: nonsense*"),
         ({"MEMORY": "999GiB"}, ": sbatch: error: Memory specification can not be satisfied*"),
-        ({"JOB_SCRIPT_PROLOGUE": "['module load cuda', 'exit 3']"}, " within 6 s: a node ended with '*module: *'*"),
+        ({"JOB_SCRIPT_PROLOGUE": "['module load cuda', 'exit 3']"}, " within 20 s: a node ended with '*module: *'*"),
     ],
 )
 def test_a_session_says_why_slurm_has_no_node_for_it(
@@ -185,7 +185,7 @@ def test_a_session_says_why_slurm_has_no_node_for_it(
     for name, value in settings.items():
         monkeypatch.setenv(f"DASK_JOBQUEUE__SLURM__{name}", value)
     project.jobs("one", "two")
-    result = project.run(*CLUSTER, "-n", "40", "-o", "training_cluster_wait=6s")
+    result = project.run(*CLUSTER, "-n", "40", "-o", "training_cluster_wait=20s")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: --training-cluster slurm: no node to train on{said}"])
     assert slurm.queue() == []
