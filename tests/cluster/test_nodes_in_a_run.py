@@ -13,7 +13,7 @@ from watching import eventually
 
 from pytest_training.machine import machine_cores
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 CARDS = """
 import os, time
 cards = os.environ["CUDA_VISIBLE_DEVICES"]
@@ -95,4 +95,4 @@ def test_lines_say_the_node_of_a_job_that_takes_long(tmp_path: Path) -> None:
         eventually(lambda: re.search(r"running waiting  for .*, on 0, 25 %, epoch 3, 1\d\d MiB", project.said))
     finally:
         (project.root / "go").touch()
-        assert session.wait(60) == 0, project.said
+        assert session.wait(120) == 0, project.said

@@ -21,7 +21,7 @@ from watching import eventually
 from cluster.dask_nodes import is_whole
 from cluster.listening import assert_private, descendants, words_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 UNTIL = 'note.write_text("")\nwait_for(note.with_name("go"))\nreturn {"score": 1.0}'
 TOP = f'{WAIT}\nfrom pathlib import Path\nnote = Path(__file__).with_name("began")\n'
 SSHD = """

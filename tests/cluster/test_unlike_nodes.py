@@ -236,7 +236,7 @@ def odd_cluster(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_run_says_and_records_which_nodes_are_unlike_this_machine(odd_cluster: str, tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.jobs("a")

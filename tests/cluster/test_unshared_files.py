@@ -172,7 +172,7 @@ def test_jobs_train_on_nodes_without_shared_files_as_on_this_machine(
         again = moved / "attempt-2/log.txt"
         eventually(lambda: again.exists() and "goes on" in again.read_text())
         (nodes.scratch / "go").touch()
-        assert session.wait(60) == 0, project.said
+        assert session.wait(120) == 0, project.said
     finally:
         session.kill()
     jobs = project.metadata()
@@ -211,7 +211,7 @@ def test_a_secret_stays_private_on_a_node_that_shares_a_part_of_the_files(
     project.write("training/jobs.yaml", "jobs: {secret: {secret: {key: SECRET_KEY}}}")
     project.job("secret", SECRET, parameters='key: str = ""')
     session = project.start("--training-cluster", f"file:{nodes.file}")
-    assert session.wait(60) == 0, project.said
+    assert session.wait(120) == 0, project.said
     job = project.metadata()["secret"]
     assert (job["metrics"], job["notes"]) == ({"n": 15}, [])
     contents = {path.name: path.read_bytes() for path in project.reports.rglob("*") if path.is_file()}

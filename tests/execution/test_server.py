@@ -38,7 +38,7 @@ from .test_launcher import DEAF, GRANDCHILD
 from .workplace import Workplace
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(sys.platform != "linux", reason="the job server needs Linux"),
 ]
 

@@ -178,7 +178,7 @@ def test_lines_say_when_a_job_starts_and_that_it_goes_on(project: Project) -> No
     session = project.start("-o", "training_heartbeat=0.4s")
     eventually(lambda: re.search(r"^running als  for .*s, 25 %, epoch 3", project.said, re.MULTILINE))
     (project.root / "go").touch()
-    assert session.wait(60) == 0
+    assert session.wait(120) == 0
     lines = ["started als", "running als  for *s, 25 %, epoch 3*", "PASSED*als*"]
     pytest.LineMatcher(project.said.splitlines()).fnmatch_lines(lines)
     assert "\x1b" not in project.said

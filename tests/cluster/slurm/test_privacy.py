@@ -17,7 +17,7 @@ UNTIL = 'note.write_text("")\nwait_for(note.with_name("go"))\nreturn {"score": 1
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 @pytest.mark.usefixtures("slurm")
 def test_what_starts_in_a_queue_is_private_and_leaves_no_key(
     tmp_path: Path, daemons: Slurm, monkeypatch: pytest.MonkeyPatch
