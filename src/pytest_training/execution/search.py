@@ -85,7 +85,7 @@ class OptunaSearch:
         self._run_id, self._is_higher = folder.run_id, direction(study.metric, job.gates) != "lower"
         self._trial: optuna.Trial | None = None
         self._reported: set[int] = set()  # steps of the trial
-        self._is_compared: bool | None = None  # False if the trial is trained to its end in any case; None: not yet known
+        self._is_compared: bool | None = None  # False if the trial is trained to its end in any case; None until known
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # it says that a study was made
         self._journal = Journal(folder.journal)
         with self._journal:
