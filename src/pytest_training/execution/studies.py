@@ -8,12 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from pytest_training.evaluation.noise import SPREAD, mean_interval
+from pytest_training.evaluation.ranges import Direction
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.judge import judge_numbers, tolerated
 from pytest_training.execution.needs import not_ended
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.directions import Direction, direction
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Job, PlannedJob, Study
 from pytest_training.wording import listing, one_of
 
