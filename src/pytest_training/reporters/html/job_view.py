@@ -1,10 +1,10 @@
 """What the page shows of each job: its outcome, its last runs, its pictures; of many jobs less of each."""
 
 import functools
-import itertools
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,25 +139,21 @@ class JobView(Struct, frozen=True, dict=True):
         seed = self.outcome.seed if job.seed is None else self.run.plan.seed
         words = ["pytest", *([node] if node else ["-k", job_id]), "--training-seed", str(seed)]
         asked = self.run.begun.arguments if self.run.begun and (job.study or job.trial_of) else ()
-        for option, value in itertools.pairwise([*asked, ""]):
+        for option, value in pairwise([*asked, ""]):
             words += [option, value][: 1 + ("=" not in option)] if option.startswith(STUDY_OPTIONS) else []
-        for text in dict.fromkeys(self._settings()):
+        trials = [each.job for each in self.run.plan.jobs if each.job.trial_of == job_id]
+        jobs = trials or [replace(job, parameters=parameters)]
+        fixed = {each.name for each in jobs[0].declared if each.variable}.union(jobs[0].varied)
+        given = [
+            (each.id, f"{name}={setting(each.parameters[name])}")
+            for each in jobs
+            for name in each.given
+            if name in each.parameters and name not in fixed
+        ]
+        numbers = Counter(text for _, text in given)  # what all trials of a study are given is set once
+        for text in dict.fromkeys(f"{job_id if numbers[text] == len(jobs) else own}.{text}" for own, text in given):
             words += ["--set", text]
         return one_line(shlex.join(words), 2000)
-
-    def _settings(self) -> Iterator[str]:
-        """Yield what `--set` must say of the job, or of a study's trials: once what is said of all of them."""
-        own = replace(self.planned.job, parameters=self.outcome.parameters)
-        jobs = [each.job for each in self.run.plan.jobs if each.job.trial_of == own.id] or [own]
-        fixed = [{each.name for each in job.declared if each.variable} | {*job.varied} for job in jobs]
-        given = [
-            [(name, setting(job.parameters[name])) for name in job.given if name in job.parameters and name not in kept]
-            for job, kept in zip(jobs, fixed, strict=True)
-        ]
-        numbers = Counter(itertools.chain(*given))
-        for job, pairs in zip(jobs, given, strict=True):
-            for name, text in pairs:
-                yield f"{own.id if numbers[name, text] == len(jobs) else job.id}.{name}={text}"
 
 
 def job_views(run: TrainingRun, book: PictureBook) -> list[JobView]:
