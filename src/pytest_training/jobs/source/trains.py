@@ -62,7 +62,9 @@ _TRAINS = re.compile(
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}
 """Variables in `model.train(mode)`, which trains nothing."""
-_SERVES = re.compile(rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui)\b", re.MULTILINE)
+_SERVES = re.compile(
+    rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui|tkinter|customtkinter)\b", re.MULTILINE
+)
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
