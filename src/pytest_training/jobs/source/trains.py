@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
+from pytest_training.jobs.source.literals import is_main_guard, last_name, module_statements, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
-from pytest_training.jobs.source.used import reached
+from pytest_training.jobs.source.used import Definition, reached
 
 MOST_FOLLOWED = 25  # local modules that are read to judge one file
 SHOWN_CALL = 60
@@ -25,6 +25,11 @@ _OTHERS = re.compile(
     r"(.*/)?((tests?|testing)/.*|test_[^/]*|conftest|setup|[^/]*submitit[^/]*"
     r"|([^/]*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_[^/]*)?)\.py"
 )  # tests and benchmarks, by their paths
+_SCORES, _TIMES = (
+    re.compile(rb"accuracy|auc|f1_|rmse|score|evaluat"),
+    re.compile(rb"perf_counter|timeit|time\.time\(|Profile"),
+)
+"""What a benchmark of models contains, and what one of speed contains."""
 _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what tests contain
 _WORDS = (
     *(b"fit(", b".fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
@@ -76,7 +81,8 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     has_words = any(word in content for word in _WORDS)  # ten times as fast as one pattern
     if not (is_named or ((has_words or _STARTS.fullmatch(stem)) and _RUNS.search(content))):
         return None
-    if _OTHERS.fullmatch(place.lower()) or (stem.endswith("_test") and _CHECKS.search(content)):
+    compares = "benchmark" in stem and _SCORES.search(content) and not _TIMES.search(content)
+    if (_OTHERS.fullmatch(place.lower()) and not compares) or (stem.endswith("_test") and _CHECKS.search(content)):
         return Candidate(is_job=False, why="is named as a test or a benchmark") if has_words or is_named else None
     if has_words and not is_named and _SERVES.search(content):
         return Candidate(is_job=False, why="serves an app")
@@ -103,8 +109,12 @@ def _runs(statement: ast.stmt) -> bool:
 
 def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
     """Return the first call that trains in these statements, or in what they reach."""
-    nodes = [node for statement in body for node in walk(statement)]
-    signs = _Signs()
+    nodes, outer = [node for statement in body for node in walk(statement)], {*source.tree.body}
+    inside = (
+        each for each in module_statements(source.tree.body) if isinstance(each, Definition) and each not in outer
+    )
+    defined = {node for each in inside for node in walk(each)}  # in `if` or `try`; these count when they are named
+    nodes, signs = [node for node in nodes if node not in defined], _Signs()
     if (sign := signs.first(source, nodes)) or not is_followed:
         return sign
     further = reached(source, nodes, sources, words=_PASSED, most=MOST_FOLLOWED)
