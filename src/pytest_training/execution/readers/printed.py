@@ -14,7 +14,7 @@ from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
 from pytest_training.execution.readers.features import FeatureList, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
-from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
+from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, without_brackets, words_of
 from pytest_training.execution.readers.nested import NestedDict
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
@@ -32,7 +32,6 @@ _RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
 _OF_SPLIT = re.compile(r".*\{|(?:train|test|val(?:id(?:ation)?)?|dev|eval|holdout)\W*$", re.IGNORECASE)
 _BARS = ("|", "│", "┃", "║")
-_IN_BRACKETS = re.compile(r"(?<=\w)_?\(([\w=.,+-]+)\)$")
 _TYPES = re.compile(r"(?:str|bool|cat|enum|date|null|object|[iuf]\d{1,3})?")  # below the heads of a table of Polars
 _OF_STUDY = re.compile(r"\bbest trial\b|\btrial \d+ finished with value\b|\bfinished trials\b", re.IGNORECASE)
 _BEST = re.compile(r"\bbest (?:trial |objective )?value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
@@ -202,11 +201,7 @@ class Printed(Struct):
             return f"{head}_{own}_"
         is_text = not _name_of(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
         label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
-        label = re.sub(r"^\d+_", "", label) if is_text else label
-        if is_text and (setting := _IN_BRACKETS.search(label)):  # `Ridge (alpha=0.1)`
-            label = "_".join(
-                [label[: setting.start()], *(part.strip("_") for part in re.findall(r"\w+(?:\.\d+)?", setting[1]))]
-            )
+        label = without_brackets(re.sub(r"^\d+_", "", label)) if is_text else label
         is_number = label.isdigit() and "support" not in map(str.lower, self._heads)
         return "" if label in {"", "all"} or is_number else f"{label}_"
 
