@@ -49,7 +49,10 @@ _LOGISTIC = re.compile(
     r"(?:accuracy|precision|recall|f1|auc|roc)(?![^\W_]))",
     re.IGNORECASE,
 )  # `LR test accuracy`: logistic regression, and no learning rate
-_SCALED = re.compile(r"(?i)_scale|scale_|loss scale|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)")
+_SCALED = re.compile(
+    r"(?i)_scale|scale_|loss scale|(?<![a-z])grad(?![a-z]|.desc)"
+    r"|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)"
+)
 _IN_BRACKETS = re.compile(r"(?<=\w)_?\(([\w=.,+-]+)\)$")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 _COUNTING = """

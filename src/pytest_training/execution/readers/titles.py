@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from pytest_training.execution.readers.line import Number
+from pytest_training.execution.readers.line import LEVEL, Number
 from pytest_training.execution.readers.names import ANY, SPLIT, WORDS, estimator_in, is_measured, label_of
 
 _FILLERS = frozenset(word for word in WORDS["fillers"] if len(word) > 1)
@@ -25,7 +25,7 @@ _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=
 _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
 _SETTING = re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
-_SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote)\b", re.IGNORECASE)
+_SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
 _PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
 _FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
 _BRACKETED = re.compile(r"\[\w+\].*")
@@ -68,6 +68,8 @@ class Titles(Struct):
             self._begin(_PROGRESS.sub("", text))
 
     def _begin(self, text: str) -> None:
+        level = LEVEL.search(text)  # `INFO:root:Training the forest`
+        text = text[level.end() :].strip() if level and level.start() < 2 else text
         subject = _SUBJECT.match(text)
         if _SENTENCE.match(text) or (_PATH.search(text) and not subject and not _FRAMED.fullmatch(text)):
             return
