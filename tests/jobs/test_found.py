@@ -54,6 +54,12 @@ TRAINS = {
         "if TORCH:\n    class A:\n        def go(self):\n            self.net.fit(x)\ndef f():\n    A().go()\nf()\n",
         "x.py:4: calls self.net.fit",
     ),
+    "a tree by hand": (
+        "x.py",
+        "root = build_decision_tree(data)\nprint(evaluate(root))\n",
+        "calls build_decision_tree",
+    ),
+    "a polynomial by hand": ("x.py", "w = fit_polynomial_regression(x, y, 3)\nprint(w)\n", "calls fit_polynomial"),
     "cross validation": ("x.py", "print(cross_val_score(SVC(), X, y))\n", "calls cross_val_score"),
     "an autoencoder": ("x.py", "autoencoder = Model(a, b)\nautoencoder.fit(x, x)\n", "autoencoder.fit"),
     "a grid": ("x.py", "GridSearchCV(SVC(), grid).fit(X, y)\n", "GridSearchCV(SVC(), grid).fit"),

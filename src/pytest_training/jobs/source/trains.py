@@ -32,7 +32,19 @@ _SCORES, _TIMES = (
 """What a benchmark of models contains, and what one of speed contains."""
 _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what tests contain
 _WORDS = (
-    *(b"fit(", b".fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
+    *(
+        b"fit(",
+        b"fit_",
+        b"decision_tree(",
+        b"backward(",
+        b"train(",
+        b"_train",
+        b"train_",
+        b"training(",
+        b"rainer",
+        b"tune(",
+        b"learn(",
+    ),
     *(b"minimize(", b"apply_gradients", b"apply_updates", b".cv(", b"_and_grad", b"jax.grad", b"cross_val", b"CLI("),
     *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*"),
     *(b"* grad", b"*grad", b"* dw", b"*dw", b"* d_", b"*d_"),
@@ -54,6 +66,7 @@ _TRAINS = re.compile(
     r".*\.(fit_(generator|one_cycle|flat_cos)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
     rf"|cross_val_\w+|create_supervised_trainer|lightningcli)\(.*|\.{_FUNCTION}\(.*|(?!super).*\.{_FUNCTION}\(…\)"
     rf"|.*({_TRAINERS}).*\.train\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
+    r"|.*\.fit_(\w+_)?(model|regress\w*|classifier|network)\(…\)|.*\.(build|grow|learn)_decision_tree\(…\)"  # by hand
     r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
     # What learns how to prepare data, or fits a curve, trains no model.
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
