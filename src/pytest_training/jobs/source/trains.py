@@ -65,14 +65,13 @@ _FUNCTION = (
 _BY_HAND = (
     r"(\w+_)?gradient_descent(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression"
     r"|(train|fit)_((my|the|a)_)?(perceptron|naive_bayes|(linear|logistic)_regression|svm|knn|tree|forest|mlp|rbf|cnn|rnn|lstm"
-    r"|decision_tree|random_forest|xgb(oost)?|lgbm|lightgbm|catboost|gmm|k?means)(_\w+)?"
+    r"|decision_tree|random_forest|xgb(oost)?|lgbm|lightgbm|catboost|gmm|k?means)(_\w+)?|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn)_decision_tree"
 )  # functions of scripts without a library
 _TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
 _TRAINS = re.compile(
     r".*\.(fit_(generator|one_cycle|flat_cos)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
     rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.({_BY_HAND})\(…\)|\.{_FUNCTION}\(.*|(?!super).*\.{_FUNCTION}\(…\)"
     rf"|.*({_TRAINERS}).*\.train\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
-    r"|.*\.fit_(\w+_)?(model|regress\w*|classifier|network)\(…\)|.*\.(build|grow|learn)_decision_tree\(…\)"  # by hand
     r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
     # What learns how to prepare data, or fits a curve, trains no model.
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
