@@ -214,7 +214,7 @@ def _is_unclear(text: str) -> bool:
 
 def _is_message(words: list[str]) -> bool:
     """Return True for the words of what a program does: `Loading data`, `Model trained`, `New best score`."""
-    does = words and (words[0].endswith("ing") or (words[-1].endswith("ed") and len(words[-1]) > 4))
+    does = words and (words[0].endswith(("ing", "ando", "iendo")) or (words[-1].endswith("ed") and len(words[-1]) > 4))
     return bool(does) or any(map(_MESSAGE.fullmatch, words))
 
 
