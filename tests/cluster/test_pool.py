@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -84,7 +85,7 @@ class Dask:
     def submit(self, _function: object, _order: bytes, *, key: str, **_: object) -> Task:
         task, reply = self.next
         if reply is not None:
-            self.hears((0.0, (key, msgspec.json.encode(reply))))
+            self.hears((0.0, (key, msgspec.json.encode(reply), ["each job imports for itself: no folder"])))
         return task
 
 
@@ -218,6 +219,14 @@ def test_a_node_that_was_given_back_is_not_asked_again_while_the_scheduler_names
     assert (sorted(dask.asked), [*pool.nodes]) == (["a", "b"], ["b"])
 
 
+def test_what_nodes_say_of_their_imports_is_reported_once(pool: Pool, tmp_path: Path) -> None:
+    pool.answers.report = (reported := list[str]()).append
+    for name, lease in leases(pool).items():
+        launcher = ClusterLauncher(pool, Shipment(pool, project=tmp_path, runs=tmp_path), lease)
+        assert launcher.launch(request(tmp_path / name)).ending == PASSED.ending
+    assert reported == ["each job imports for itself: no folder"]
+
+
 def test_another_attempt_gets_room_before_another_job(pool: Pool) -> None:
     pool.wait_s = 60.0
     taken = [pool.try_lease(job(f"{number}")) for number in range(4)]
@@ -273,7 +282,8 @@ def test_the_state_of_one_future_is_that_of_one_attempt(dask: Dask, pool: Pool, 
     taken, dask.next = leases(pool), (task, answer)
     asked = request(tmp_path)
     reply = ClusterLauncher(pool, Shipment(pool, project=tmp_path, runs=tmp_path), taken["b"]).launch(asked)
-    assert (reply.lost.reason if reply.lost else reply.refused) == said
+    found = reply.lost.reason if reply.lost else reply.refused
+    assert (found and re.sub(r"after \d+\.\d s", "after 0.0 s", found)) == said
     assert reply.lost or reply.refused or reply.ending == PASSED.ending
     assert not taken["a"].ended.is_set()
     assert pool.nodes.keys() == {"a", "b"}
