@@ -17,9 +17,9 @@ NAMED = {
     "a model's score": ("print('Results')\nprint(model.score(X, y))", "Results\n0.7", {"score": 0.7}),
     "two": ("print(mean_absolute_error(y, p))\nprint(r2_score(y, p))", "3\n0.5", {"mean_absolute_error": 3, "r2": 0.5}),
     "a number in its name": (
-        "acc = accuracy_score(y, p)\nprint(acc)\nacc2 = accuracy_score(y, q)\nprint(acc2)",
+        "loss = f(y, p)\nprint(loss)\nloss2 = f(y, q)\nprint(loss2)",
         "0.9\n0.8",
-        {"acc": 0.9, "acc2": 0.8},
+        {"loss": 0.9, "loss2": 0.8},
     ),
     "beside a count": ("print(len(x))\nprint(accuracy_score(y, p))", "150\n0.9", {"accuracy": 0.9}),
     "beside a line with text": ("print('of all', a)\nprint(loss)", "of all x\n0.9", {"loss": 0.9}),

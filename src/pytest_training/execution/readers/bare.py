@@ -9,7 +9,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from string import digits
 from typing import NamedTuple
 
 from pytest_training.execution.readers.line import Number, parse_number
@@ -123,13 +122,9 @@ def _name_of(value: ast.AST | None, values: Mapping[str, ast.expr], depth: int =
         name = str(value.slice.value)
     elif isinstance(value, ast.Name | ast.Attribute):
         name = last_name(value)
-        if not _is_named(name) and name in values:
+        if not is_measured(name) and name in values:
             return _name_of(values[name], values, depth + 1)
     else:
         return ""
     short = name.lower().removesuffix("_score")
-    return "" if not _is_named(name) else short if is_measured(short) else name.lower()
-
-
-def _is_named(name: str) -> bool:
-    return is_measured(name) or is_measured(name.rstrip(digits))  # `accuracy2`
+    return "" if not is_measured(name) else short if is_measured(short) else name.lower()

@@ -49,11 +49,7 @@ _LOGISTIC = re.compile(
     r"(?:accuracy|precision|recall|f1|auc|roc)(?![^\W_]))",
     re.IGNORECASE,
 )  # `LR test accuracy`: logistic regression, and no learning rate
-_SCALED = re.compile(
-    r"(?i)_scale|scale_|loss scale|(?<![a-z])grad(?![a-z]|.desc)"
-    r"|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)"
-)
-_IN_BRACKETS = re.compile(r"(?<=\w)_?\(([\w=.,+-]+)\)$")
+_SCALED = re.compile(r"(?i)_scale|scale_|loss scale|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 _COUNTING = """
 epoch epochs ep; step global_step trainer/global_step timestep num_timesteps total_timesteps time/total_timesteps;
@@ -107,13 +103,6 @@ def joined(words: list[str]) -> str:
     measured = next((place for place, word in enumerate(words) if is_measured(word)), 0)
     late = [word for word in words[measured + 1 :] if SPLIT.fullmatch(word)]
     return "_".join([*late[:1], *(word for word in words if word not in late[:1])])
-
-
-def without_brackets(label: str) -> str:
-    """Return `ridge_alpha_0.1` for `ridge_(alpha=0.1)`."""
-    setting = _IN_BRACKETS.search(label)
-    words = [part.strip("_") for part in re.findall(r"\w+(?:\.\d+)?", setting[1])] if setting else []
-    return "_".join([label[: setting.start()], *words]) if setting else label
 
 
 @lru_cache(maxsize=1024)

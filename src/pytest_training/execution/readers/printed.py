@@ -14,7 +14,7 @@ from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
 from pytest_training.execution.readers.features import FeatureList, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
-from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, without_brackets, words_of
+from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
 from pytest_training.execution.readers.nested import NestedDict
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
@@ -201,7 +201,7 @@ class Printed(Struct):
             return f"{head}_{own}_"
         is_text = not _name_of(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
         label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
-        label = without_brackets(re.sub(r"^\d+_", "", label)) if is_text else label
+        label = re.sub(r"^\d+_|(?<=\w)\)$", "", re.sub(r"_?[(=,]_?(?=[\w=.,+-]*\)$)", "_", label)) if is_text else label
         is_number = label.isdigit() and "support" not in map(str.lower, self._heads)
         return "" if label in {"", "all"} or is_number else f"{label}_"
 

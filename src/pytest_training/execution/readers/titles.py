@@ -68,8 +68,7 @@ class Titles(Struct):
             self._begin(_PROGRESS.sub("", text))
 
     def _begin(self, text: str) -> None:
-        level = LEVEL.search(text)  # `INFO:root:Training the forest`
-        text = text[level.end() :].strip() if level and level.start() < 2 else text
+        text = LEVEL.sub("", text, 1).lstrip("[ ") if LEVEL.match(text.lstrip("[ ")) else text  # `INFO:root:The forest`
         subject = _SUBJECT.match(text)
         if _SENTENCE.match(text) or (_PATH.search(text) and not subject and not _FRAMED.fullmatch(text)):
             return
@@ -83,10 +82,12 @@ class Titles(Struct):
         if _VALUE.search(plain):
             self._block += bool(_SETTING.fullmatch(plain))
             return
+        outer, inner = re.sub(r"\([^()]*\)", "", plain), re.search(r"\(([A-Z][^()]+)\)", plain)
+        outer = f"{inner[1]}:" if inner and _NEUTRAL.issuperset(_words(outer)) else outer  # `Results (Newton):`
         if name := estimator_in(plain):
             words = re.findall(r"\w+(?:\.\d+)?", setting[1].lower()) if setting else []
             self._set(Label("_".join((name, *words[:3]))))
-        elif name := _section_in(_without_brackets(plain), has_head=bool(head), is_named=bool(subject)):
+        elif name := _section_in(outer, has_head=bool(head), is_named=bool(subject)):
             estimator = self.label.estimator
             above = self._above.setdefault(name, estimator)
             self._above[name] = estimator if above == estimator else None
@@ -196,12 +197,6 @@ def _section_in(text: str, *, has_head: bool, is_named: bool) -> str:
     if is_measured(plain) and not _BRACKETED.fullmatch(text):
         return ""
     return "_".join(rest if any(len(word) > 1 for word in rest) else words[-2:])  # `Model A`
-
-
-def _without_brackets(text: str) -> str:
-    """Return a title without its brackets, and `Gradient Descent:` of `Results (Gradient Descent):`."""
-    outer, inner = re.sub(r"\([^()]*\)", "", text), re.search(r"\(([A-Z][^()]+)\)", text)
-    return f"{inner[1]}:" if inner and _NEUTRAL.issuperset(_words(outer)) else outer
 
 
 def _is_unclear(text: str) -> bool:

@@ -25,29 +25,13 @@ _OTHERS = re.compile(
     r"(.*/)?((tests?|testing)/.*|test_[^/]*|conftest|setup|[^/]*submitit[^/]*"
     r"|([^/]*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_[^/]*)?)\.py"
 )  # tests and benchmarks, by their paths
-_SCORES, _TIMES = (
-    re.compile(rb"accuracy|auc|f1_|rmse|score|evaluat"),
-    re.compile(rb"perf_counter|timeit|time\.time\(|Profile"),
-)
-"""What a benchmark of models contains, and what one of speed contains."""
+_COMPARES = re.compile(rb"(?s)(?!.*(?:perf_counter|timeit|time\.time\(|Profile)).*?(?:accuracy|auc|f1_|rmse|score)")
 _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what tests contain
 _WORDS = (
-    *(
-        b"fit(",
-        b"fit_",
-        b"decision_tree(",
-        b"backward(",
-        b"train(",
-        b"_train",
-        b"train_",
-        b"training(",
-        b"rainer",
-        b"tune(",
-        b"learn(",
-    ),
+    *(b"fit(", b"fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
     *(b"minimize(", b"apply_gradients", b"apply_updates", b".cv(", b"_and_grad", b"jax.grad", b"cross_val", b"CLI("),
-    *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*"),
-    *(b"* grad", b"*grad", b"* dw", b"*dw", b"* d_", b"*d_", b"_descent(", b"_regression(", b" fit_", b"_search("),
+    *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*", b"decision_tree"),
+    *(b"* grad", b"*grad", b"* dw", b"*dw", b"* d_", b"*d_", b"_descent(", b"_regression(", b"_search("),
 )  # what a file contains that trains by itself
 _PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*")
 """What local modules contain on the way to what trains."""
@@ -65,7 +49,8 @@ _FUNCTION = (
 _BY_HAND = (
     r"(\w+_)?gradient_descent(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression"
     r"|(train|fit)_((my|the|a)_)?(perceptron|naive_bayes|(linear|logistic)_regression|svm|knn|tree|forest|mlp|rbf|cnn|rnn|lstm"
-    r"|decision_tree|random_forest|xgb(oost)?|lgbm|lightgbm|catboost|gmm|k?means)(_\w+)?|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn)_decision_tree"
+    r"|decision_tree|random_forest|xgb(oost)?|lgbm|lightgbm|catboost|gmm|k?means)(_\w+)?"
+    r"|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn)_decision_tree|decision_tree_learning"
 )  # functions of scripts without a library
 _TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
 _TRAINS = re.compile(
@@ -100,7 +85,7 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     has_words = any(word in each for each in _with_neighbours(path, content) for word in _WORDS)
     if not (is_named or ((has_words or _STARTS.fullmatch(stem)) and _RUNS.search(content))):
         return None
-    compares = "benchmark" in stem and _SCORES.search(content) and not _TIMES.search(content)
+    compares = "benchmark" in stem and _COMPARES.match(content)  # models, not speed
     if (_OTHERS.fullmatch(place.lower()) and not compares) or (stem.endswith("_test") and _CHECKS.search(content)):
         return Candidate(is_job=False, why="is named as a test or a benchmark") if has_words or is_named else None
     if has_words and not is_named and _SERVES.search(content):
@@ -135,12 +120,9 @@ def _runs(statement: ast.stmt) -> bool:
 
 def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
     """Return the first call that trains in these statements, or in what they reach."""
-    nodes, outer = [node for statement in body for node in walk(statement)], {*source.tree.body}
-    inside = (
-        each for each in module_statements(source.tree.body) if isinstance(each, Definition) and each not in outer
-    )
-    defined = {node for each in inside for node in walk(each)}  # in `if` or `try`; these count when they are named
-    nodes, signs = [node for node in nodes if node not in defined], _Signs()
+    nested = (each for each in module_statements(source.tree.body) if isinstance(each, Definition) and each.col_offset)
+    inside = {node for each in nested for node in walk(each)}  # in `if` or `try`; these count when they are named
+    nodes, signs = [node for statement in body for node in walk(statement) if node not in inside], _Signs()
     if (sign := signs.first(source, nodes)) or not is_followed:
         return sign
     further = reached(source, nodes, sources, words=_PASSED, most=MOST_FOLLOWED)

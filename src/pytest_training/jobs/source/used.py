@@ -108,8 +108,8 @@ class Module:
                     key = f"{module} *" if name == "*" else name
                     self.imported[key] = Import(module, names, getattr(node, "level", 0))
         self.stars = [name for name in self.imported if name.endswith(" *")]
-        inside = (each for each in module_statements(source.tree.body) if isinstance(each, Definition))
-        for statement in dict.fromkeys([*source.tree.body, *inside]):
+        nested = [each for each in module_statements(source.tree.body) if each.col_offset]
+        for statement in (*source.tree.body, *(each for each in nested if isinstance(each, Definition))):
             for name in _names(statement):
                 self.defined[name].append(statement)
 
