@@ -62,8 +62,7 @@ _TRAINS = re.compile(
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
-_MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}
-"""Variables in `model.train(mode)`, which trains nothing."""
+_MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
 _SERVES = re.compile(rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui)\b", re.MULTILINE)
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
@@ -91,8 +90,7 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     if has_words and not is_named and _SERVES.search(content):
         return Candidate(is_job=False, why="serves an app")
     source = read()
-    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    body = [each for each in source.tree.body if not isinstance(each, definitions)]
+    body = [each for each in source.tree.body if not isinstance(each, Definition | ast.AsyncFunctionDef)]
     # tf.app.run() calls `main` and names it nowhere.
     body += [each for each in source.tree.body if getattr(each, "name", "") == "main" and any(map(is_main_guard, body))]
     runs = b".automain" in content or any(map(_runs, body))
@@ -169,7 +167,8 @@ class _Signs:
                 self._made |= {last_name(target): last_name(node.value.func) for target in node.targets}
         for node in nodes:
             if isinstance(node, ast.For | ast.While):
-                has_rounds = isinstance(node, ast.For) and _has_rounds(node)
+                counted = [*walk(node.target), *walk(node.iter)] if isinstance(node, ast.For) else []
+                has_rounds = any(_ROUNDS.search(last_name(each)) for each in counted)  # over epochs
                 self._has_rounds |= has_rounds
                 if _descends(node, has_rounds=has_rounds):
                     return f"{source.where(node)}: descends in a loop"
@@ -204,11 +203,6 @@ class _Signs:
         return f"{made + ' ' if made else ''}{owner or ('' if below is None else '?')}.{name}({shown})".lower()
 
 
-def _has_rounds(loop: ast.For) -> bool:
-    """Return True for a loop over epochs."""
-    return any(_ROUNDS.search(last_name(node)) for part in (loop.target, loop.iter) for node in walk(part))
-
-
 def _descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
     """Return True for a loop that changes something by a learning rate; one not over epochs, by a product taken off."""
     changes = [node for node in walk(loop) if isinstance(node, ast.AugAssign) and last_name(node.target) not in _RATES]
@@ -240,9 +234,8 @@ def _is_no_round(keyword: ast.keyword) -> bool:
 
 def _is_step(node: ast.BinOp) -> bool:
     """Return True for `weight - rate * gradient`."""
-    factors = isinstance(node.op, ast.Sub) and isinstance(node.right, ast.BinOp) and [*walk(node.right)]
-    is_product = factors and any(isinstance(each, ast.Mult) for each in factors)
-    return bool(is_product and factors and any(last_name(each) in _RATES - {"alpha"} for each in factors))
+    factors = [*walk(node.right)] if isinstance(node.op, ast.Sub) and isinstance(node.right, ast.BinOp) else []
+    return ast.Mult in map(type, factors) and not (_RATES - {"alpha"}).isdisjoint(map(last_name, factors))
 
 
 def _sentence(source: Source, call: ast.Call) -> str:
