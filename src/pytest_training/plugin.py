@@ -43,6 +43,9 @@ def pytest_load_initial_conftests(
     with options.initial_conftests(early_config, _initial_paths):
         yield
     if options.has_jobs(early_config):
+        from pytest_training.pytest_adapter import load_as_python_does  # noqa: PLC0415  (see the module's docstring)
+
+        load_as_python_does(early_config, "pytest_training")
         options.add_job_options(parser)
 
 

@@ -45,8 +45,13 @@ def _render(run: TrainingRun, progress: "Progress | None") -> str:
     """Return the page; `BASE` in links is replaced by `write_page`."""
     book = PictureBook(run.folder.path)
     jobs = sorted(job_views(run, book), key=lambda job: job.outcome.shown.rank)
-    has_page = functools.cache(lambda run_id: folder.RunFolder(run.folder.reports, run_id).page.is_file())
-    listed = results(run, jobs, has_page, BASE)
+
+    @functools.cache
+    def page_of(run_id: str) -> str:
+        is_there = folder.RunFolder(run.folder.reports, run_id).page.is_file()
+        return f"{BASE}../{quote(run_id)}/index.html" if is_there else ""
+
+    listed = results(run, jobs, page_of)
     counts = Counter(outcome.shown for outcome in run.outcomes)
     style, script = (_content(names) for names in (STYLES, SCRIPTS))
     page = environment.templates().get_template("page.html.j2")
@@ -67,7 +72,7 @@ def _render(run: TrainingRun, progress: "Progress | None") -> str:
         pictures_left_out=book.left_out,
         most_rows=MOST_ROWS,
         artifacts=artifacts,
-        has_page=has_page,
+        page_of=page_of,
         log_end=job_files.log_end,
         style=Markup(style),  # noqa: S704  (ours, and hashed below)
         script=Markup(script),  # noqa: S704  (our own file)

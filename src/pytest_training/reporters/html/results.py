@@ -3,7 +3,6 @@
 import functools
 import math
 from collections.abc import Callable, Sequence
-from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -83,18 +82,18 @@ class Result(Struct, frozen=True, dict=True):
         return bool(outcome.attempts or outcome.gates or outcome.parameters or outcome.study)
 
 
-def results(run: TrainingRun, jobs: Sequence[JobView], has_page: Callable[[str], bool], base: str) -> list[Result]:
-    """Return the result of each job, those that this run did not train last; `base` leads to the run's folder."""
+def results(run: TrainingRun, jobs: Sequence[JobView], page_of: Callable[[str], str]) -> list[Result]:
+    """Return the result of each job, those that this run did not train last."""
     own = [Result(job.outcome, job) for job in jobs]
     own = [replace(each, link=f"#{anchor(each.outcome.job_id)}") if each.has_section else each for each in own]
     past = History(run.folder.stable.history).recent(run.plan.others, 1, through=run.folder.run_id)
     newest = [several[0] for several in past.values() if several]
-    return _ranked([*own, *(_earlier(each, has_page, base) for each in newest)])
+    return _ranked([*own, *(_earlier(each, page_of) for each in newest)])
 
 
-def _earlier(recorded: Recorded, has_page: Callable[[str], bool], base: str) -> Result:
-    page = f"{base}../{quote(recorded.run_id)}/index.html#{anchor(recorded.outcome.job_id)}"
-    return Result(recorded.outcome, None, recorded, page if has_page(recorded.run_id) else "")
+def _earlier(recorded: Recorded, page_of: Callable[[str], str]) -> Result:
+    page = page_of(recorded.run_id)
+    return Result(recorded.outcome, None, recorded, page and f"{page}#{anchor(recorded.outcome.job_id)}")
 
 
 def by_metric(listed: Sequence[Result]) -> dict[str, list[Result]]:
