@@ -48,8 +48,7 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
 
 def load_as_python_does(config: pytest.Config, package: str) -> None:
     """Leave a plugin's modules to Python: pytest rewrites their asserts, and loads them three times as slowly."""
-    hook = config.pluginmanager.rewrite_hook
-    getattr(hook, "_must_rewrite", set[str]()).discard(package)  # without that name: --assert=plain
+    getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", set[str]()).discard(package)  # absent: --assert=plain
 
 
 def matches(path: Path, patterns: list[str]) -> bool:

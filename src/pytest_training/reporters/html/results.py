@@ -88,7 +88,10 @@ def results(run: TrainingRun, jobs: Sequence[JobView], page_of: Callable[[str], 
     own = [replace(each, link=f"#{anchor(each.outcome.job_id)}") if each.has_section else each for each in own]
     past = History(run.folder.stable.history).recent(run.plan.others, 1, through=run.folder.run_id)
     newest = [several[0] for several in past.values() if several]
-    return _ranked([*own, *(_earlier(each, page_of) for each in newest)])
+    every = [*own, *(_earlier(each, page_of) for each in newest)]
+    ordered = [each.outcome.job_id for group in by_metric(every).values() for each in group]
+    rank_of = {job_id: len(ordered) - number for number, job_id in enumerate(ordered)}
+    return [replace(each, rank=rank_of.get(each.outcome.job_id)) for each in every]
 
 
 def _earlier(recorded: Recorded, page_of: Callable[[str], str]) -> Result:
@@ -108,9 +111,3 @@ def by_metric(listed: Sequence[Result]) -> dict[str, list[Result]]:
 def _best_first(several: Sequence[Result]) -> list[Result]:
     sign = {"higher": -1, "lower": 1}.get(several[0].direction, 0)
     return sorted(several, key=lambda each: sign * (each.measure.value if each.measure else 0))
-
-
-def _ranked(listed: Sequence[Result]) -> list[Result]:
-    ordered = [each.outcome.job_id for group in by_metric(listed).values() for each in group]
-    rank_of = {job_id: len(ordered) - number for number, job_id in enumerate(ordered)}
-    return [replace(each, rank=rank_of.get(each.outcome.job_id)) for each in listed]
