@@ -46,11 +46,6 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
         config.known_args_namespace.confcutdir = str(file.parent if file else root)
 
 
-def load_as_python_does(config: pytest.Config, package: str) -> None:
-    """Leave a plugin's modules to Python: pytest rewrites their asserts, and loads them three times as slowly."""
-    getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", set[str]()).discard(package)  # absent: --assert=plain
-
-
 def matches(path: Path, patterns: list[str]) -> bool:
     """Return True if a path matches one of the patterns of a setting like `python_files`."""
     return any(fnmatch_ex(pattern, path) for pattern in patterns)

@@ -87,16 +87,12 @@ def results(run: TrainingRun, jobs: Sequence[JobView], page_of: Callable[[str], 
     own = [Result(job.outcome, job) for job in jobs]
     own = [replace(each, link=f"#{anchor(each.outcome.job_id)}") if each.has_section else each for each in own]
     past = History(run.folder.stable.history).recent(run.plan.others, 1, through=run.folder.run_id)
-    newest = [several[0] for several in past.values() if several]
-    every = [*own, *(_earlier(each, page_of) for each in newest)]
+    newest = [(several[0], page_of(several[0].run_id)) for several in past.values() if several]
+    links = [page and f"{page}#{anchor(each.outcome.job_id)}" for each, page in newest]
+    every = [*own, *(Result(each.outcome, None, each, link) for (each, _), link in zip(newest, links, strict=True))]
     ordered = [each.outcome.job_id for group in by_metric(every).values() for each in group]
     rank_of = {job_id: len(ordered) - number for number, job_id in enumerate(ordered)}
     return [replace(each, rank=rank_of.get(each.outcome.job_id)) for each in every]
-
-
-def _earlier(recorded: Recorded, page_of: Callable[[str], str]) -> Result:
-    page = page_of(recorded.run_id)
-    return Result(recorded.outcome, None, recorded, page and f"{page}#{anchor(recorded.outcome.job_id)}")
 
 
 def by_metric(listed: Sequence[Result]) -> dict[str, list[Result]]:
