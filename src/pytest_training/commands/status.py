@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pytest_training.commands.answers import say
+from pytest_training.commands.answers import readable_run, say
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.unfinished import begun_attempt, final_outcome
 from pytest_training.jobs.model import SCHEMA_VERSION, PlannedJob, Value
 from pytest_training.project import Project
-from pytest_training.records.recorded_run import TrainingRun, find_run, is_going_on, read_run, running_run
+from pytest_training.records.recorded_run import TrainingRun, is_going_on, read_run, running_run
 from pytest_training.records.run_record import moment
 from pytest_training.records.strict_json import encode
 from pytest_training.reporters.watch import Watch, WatchedJob
@@ -64,7 +64,7 @@ def status(arguments: argparse.Namespace, project: Project) -> None:
     """Print the state of the run in progress, else of the last one, or of the named one."""
     going_on = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
     is_usual = arguments.run == "last" and going_on
-    found = status_of(going_on if is_usual and going_on else find_run(project.reports, arguments.run))
+    found = status_of(going_on if is_usual and going_on else readable_run(project.reports, arguments.run))
     if arguments.json:
         say(encode(found, indent=2).decode())
         return
@@ -131,7 +131,7 @@ def _job(planned: PlannedJob, outcome: Outcome | None, running: WatchedJob | Non
 
 def _lines(found: RunStatus) -> Iterator[str]:
     """Yield the state in words: of trials those that run."""
-    words = {"running": "in progress", "finished": "has ended", "killed": "was killed"}[found.state]
+    words = {"running": "in progress", "finished": "has ended", "killed": "ended without a record"}[found.state]
     counts = ", ".join(f"{count} {status}" for status, count in found.counts.items())
     left = f"; about {duration(found.remaining_s)} to go" if found.remaining_s else ""
     yield f"run {found.run_id} {words}: {counts}{left}"

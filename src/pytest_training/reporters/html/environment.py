@@ -49,7 +49,6 @@ def templates() -> jinja2.Environment:
         "lines": clean_lines,
         "duration": duration,
         "number": number,
-        "when": moment,
         "moment": moment,
         "age": age,
         "worker": worker,
