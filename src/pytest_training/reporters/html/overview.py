@@ -91,7 +91,7 @@ def _statuses(listed: Iterable[Result]) -> Iterator[Line]:
     for each in listed:
         compared = each.job.comparison if each.job else None
         if compared and compared.status:
-            yield Line(f"{compared.status[0]} → {compared.status[1]}", each, each.outcome.shown)
+            yield Line("; ".join([" → ".join(compared.status), *compared.remarks]), each, each.outcome.shown)
 
 
 def _unchanged(comparison: Comparison) -> str:
