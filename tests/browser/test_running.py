@@ -99,7 +99,7 @@ def test_the_page_says_what_runs_how_far_it_is_and_what_is_left(browser: Chrome,
     words = until(
         browser, "document.body.innerText.includes('loss 0.2') && document.querySelector('#running').innerText"
     )
-    assert "2 of 5 jobs done, 1 failed · 2 running · 1 waiting" in words
+    assert "2 of 5 done, 1 failed · 2 running · 1 waiting" in words
     rows = browser.find_elements(By.CSS_SELECTOR, "#running tbody tr")
     assert [row.text.split()[:3] for row in rows] == [["first", "50", "%"], ["second", "50", "%"]]
     assert "Next: last" in words

@@ -124,7 +124,7 @@ def _row(recorded: Recorded) -> tuple[str, ...]:
     outcome, when = recorded.outcome, recorded.started[:16].replace("T", " ")
     metric = fit(main_metric(outcome, interval=False) or sentence(outcome), 48)
     start = (one_line(outcome.job_id, 40), when, status_word(outcome), metric)
-    took = duration(outcome.wall_s) + (f" on {one_line(outcome.host, 24)}" if outcome.host else "")
+    took = duration(outcome.took_s) + (f" on {one_line(outcome.host, 24)}" if outcome.host else "")
     return (*start, took, recorded.short_commit, recorded.run_id)
 
 

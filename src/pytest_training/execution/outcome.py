@@ -139,6 +139,7 @@ class StudyResult(Value, frozen=True, kw_only=True):
     pruned: int = 0
     seeds: int = 0  # trained seeds behind each mean; 0 without seeds
     folder: str = ""  # the best trial's attempt, if this run trained it and its predictions may judge noise
+    wall_s: float = 0.0  # of all trials together
 
 
 class Reported(Value, frozen=True, kw_only=True):
@@ -199,6 +200,11 @@ class Outcome(Reported, frozen=True, kw_only=True):
             or self.cause == "unchanged"
             or any(attempt.ending != Ending() for attempt in self.attempts)
         )
+
+    @property
+    def took_s(self) -> float:
+        """Seconds of training, of a study those of its trials."""
+        return self.study.wall_s if self.study else self.wall_s
 
     @property
     def host(self) -> str:

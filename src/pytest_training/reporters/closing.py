@@ -8,12 +8,11 @@ import pytest
 from pytest_training.execution.outcome import Outcome, Shown, Status, Tolerated
 from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.recorded_run import TrainingRun, folded
-from pytest_training.records.run_record import Timing, timing
+from pytest_training.records.run_record import timing
 from pytest_training.records.studies import studies
-from pytest_training.reporters.console import Line, counts, durations, sentence, waiting_line
+from pytest_training.reporters.console import Line, counts, sentence, time_line, waiting_line
 from pytest_training.reporters.studies import closing_lines
 from pytest_training.text import fit, one_line
-from pytest_training.units import duration
 from pytest_training.wording import counted, listing
 
 MOST_REMARKS = 12
@@ -42,15 +41,6 @@ def fact_lines(run: TrainingRun, place: str = "") -> list[Line]:
     if trained_on:
         facts.append(f"trained on {one_line(trained_on)}")
     return lines + [(fact, {}) for fact in facts if fact]
-
-
-def time_line(measured: Timing, workers: int) -> str:
-    """Return how long the run took, and the longest job if the run could not have been shorter; or nothing."""
-    if not (took := durations(measured)) or workers == 1:
-        return took
-    is_one_job = measured.lower_bound_s > measured.work_s / workers
-    longest = f"; the longest job alone takes {duration(measured.lower_bound_s)}" if is_one_job else ""
-    return f"{took}, {workers} jobs at a time{longest}"
 
 
 def remark_lines(outcomes: Sequence[Outcome]) -> list[Line]:
