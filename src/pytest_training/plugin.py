@@ -43,7 +43,10 @@ def pytest_load_initial_conftests(
     with options.initial_conftests(early_config, _initial_paths):
         yield
     if options.has_jobs(early_config):
+        from pytest_training.pytest_adapter import note_unknown_options  # noqa: PLC0415  (see the module's docstring)
+
         options.add_job_options(parser)
+        note_unknown_options(parser, args)
 
 
 def _initial_paths(config: pytest.Config) -> list[str]:

@@ -15,6 +15,8 @@ from _pytest import timing
 from _pytest.pathlib import fnmatch_ex
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
+from pytest_training.wording import nearest
+
 
 def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """Determine root and settings as pytest would if it knew the options; `args` then has the right `addopts`.
@@ -44,6 +46,16 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
     config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
     if config.known_args_namespace.confcutdir is None:
         config.known_args_namespace.confcutdir = str(file.parent if file else root)
+
+
+def note_unknown_options(parser: pytest.Parser, args: Sequence[str]) -> None:
+    """Have pytest's message on options that do not exist say which ones do."""
+    known: dict[str, Any] = parser.optparser._option_string_actions  # noqa: SLF001  (there is no public name)
+    own = ", ".join(name for name in known if name.startswith("--training-"))
+    for word in {word.partition("=")[0] for word in args if word.startswith("--")}.difference(known):
+        near = nearest(word, known, cutoff=0.88)  # all of the plugin's begin alike
+        if near or word.startswith("--training-"):
+            parser.extra_info[word] = f"did you mean {near[0]}?" if near else f"expected one of {own}"
 
 
 def matches(path: Path, patterns: list[str]) -> bool:

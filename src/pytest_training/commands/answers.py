@@ -5,8 +5,9 @@ import contextlib
 import fnmatch
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -44,18 +45,14 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
 
 
 def history(arguments: argparse.Namespace, project: Project) -> None:
-    """Print the last outcomes of a job or of all jobs, the oldest of each job first."""
+    """Print the last outcomes of a job or of all jobs, the oldest of each job first; the job that ran last is last."""
     file = History(ReportsFolder(project.reports).history)
     recent = _recent(file, file.job_ids(), arguments.job)
-    recorded = [each for newest_first in recent.values() for each in reversed(newest_first)]
+    by_newest = sorted(filter(None, recent.values()), key=lambda newest_first: newest_first[0].run_id)
+    recorded = [each for newest_first in by_newest for each in reversed(newest_first)]
     note_problems(file)
-    if arguments.json:
-        say(encode(recorded, indent=2).decode())
-    elif recorded:
-        for line in table(("job", "when", "status", "metric", "duration", "commit", "run"), map(_row, recorded)):
-            say(line)
-    else:
-        say(f"no history: no run is recorded in {file.path}")
+    rows = table(("job", "when", "status", "metric", "duration", "commit", "run"), map(_row, recorded))
+    answer(arguments, recorded, rows if recorded else [f"no history: no run is recorded in {file.path}"])
 
 
 def _recent(file: History, job_ids: Sequence[str], wanted: str | None) -> dict[str, list[Recorded]]:
@@ -86,15 +83,16 @@ def report(arguments: argparse.Namespace, project: Project) -> None:
     written = [folder.page, folder.summary, *([folder.stable.copy_of(folder.page)] if is_latest else [])]
     for problem in run.comparison.problems:
         remark(f"warning: {problem}")
-    if arguments.json:
-        answer = {"run_id": folder.run_id, "is_finished": run.is_finished, "outcomes": run.outcomes, "written": written}
-        say(encode(answer, indent=2).decode())
-        return
-    say(f"run {folder.run_id}: {len(run.outcomes)} jobs")
-    if not run.is_finished:
-        say("this run did not finish: the report shows what is on disk")
-    for path in written:
-        say(f"wrote {path}")
+    lines = [f"run {folder.run_id}: {len(run.outcomes)} jobs"]
+    lines += [] if run.is_finished else ["this run did not finish: the report shows what is on disk"]
+    facts = {"run_id": folder.run_id, "is_finished": run.is_finished, "outcomes": run.outcomes, "written": written}
+    answer(arguments, facts, [*lines, *(f"wrote {path}" for path in written)])
+
+
+def answer(arguments: argparse.Namespace, value: Any, lines: Iterable[str]) -> None:
+    """Print the answer: the value as JSON if the command line asks for that, else the lines."""
+    for line in [encode(value, indent=2).decode()] if arguments.json else lines:
+        say(line)
 
 
 def say(line: str) -> None:

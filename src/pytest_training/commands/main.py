@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
+from pytest_training import __version__
 from pytest_training.errors import TrainingError
 from pytest_training.project import find_project
 from pytest_training.text import print_any_sign
@@ -121,9 +122,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _answer(words: Sequence[str]) -> None:
     if words[:1] == ["--version"]:
-        from importlib.metadata import version  # noqa: PLC0415  (slow to import)
-
-        sys.stdout.write(f"{PROGRAM} {version(PROGRAM)}\n")
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
         return
     parser = _parser()
     verb = words[0] if words else ""

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
-from pytest_training.commands.answers import say
-from pytest_training.execution.folder import ReportsFolder, RunFolder
+from pytest_training.commands.answers import answer
+from pytest_training.execution.folder import ReportsFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.outcome import Outcome, Tolerated
 from pytest_training.execution.unfinished import begun_attempt, final_outcome
 from pytest_training.jobs.model import SCHEMA_VERSION, PlannedJob, Value
 from pytest_training.project import Project
 from pytest_training.records.recorded_run import TrainingRun, find_run, is_going_on, read_run, running_run
-from pytest_training.records.run_record import moment
-from pytest_training.records.strict_json import encode
 from pytest_training.registry import Registry
 from pytest_training.reporters.console import state_counts
 from pytest_training.reporters.watch import Watch, WatchedJob, watch_of
@@ -74,11 +72,7 @@ def status(arguments: argparse.Namespace, project: Project) -> None:
     going_on = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
     is_usual = arguments.run == "last" and going_on
     found = status_of(going_on if is_usual and going_on else find_run(project.reports, arguments.run))
-    if arguments.json:
-        say(encode(found, indent=2).decode())
-        return
-    for line in _lines(found):
-        say(line)
+    answer(arguments, found, _lines(found))
 
 
 def status_of(folder: RunFolder) -> RunStatus:
@@ -114,8 +108,7 @@ def _watch(run: TrainingRun) -> Watch:
     for job_id, each in watch.planned.items():
         first = run.folder.job(job_id).attempt(1)
         if job_id not in outcomes and (attempt := begun_attempt(first)):
-            started = moment(attempt.started)
-            since = time.monotonic() - (max(time.time() - started.timestamp(), 0.0) if started else 0.0)
+            since = time.monotonic() - seconds_between(attempt.started, utc_now())
             readers, is_elsewhere = watch.registry.readers, first.usage.exists()
             watch.running[job_id] = WatchedJob(
                 each.job, each.expected_s, since=since, readers=readers, is_elsewhere=is_elsewhere

@@ -105,9 +105,9 @@ def comparison_lines(comparison: Comparison, *, is_asked: bool = True) -> Iterat
 
 
 def _is_news(job: JobComparison) -> bool:
-    """Return True if a job passes again, fails for the first time, or has a metric that is better or worse."""
+    """Return True if a job passes again, fails for the first time, has other parameters, or is better or worse."""
     is_judged = job.status is not None and {*job.status} == {Status.PASSED, Status.FAILED}
-    return is_judged or any(change.tone != "chance" for change in job.changes)
+    return is_judged or bool(job.parameters) or any(change.tone != "chance" for change in job.changes)
 
 
 def _changes(job: JobComparison, most: int | None) -> Iterator[Line]:
@@ -116,6 +116,7 @@ def _changes(job: JobComparison, most: int | None) -> Iterator[Line]:
         colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
         lines.append((f"{one_line(change.metric, 40)} {change.words()}", colour))
     other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
+    lines = lines or [(job.unlisted, {})]
     for left, (line, colour) in zip(reversed(range(len(lines[:most]))), lines, strict=False):
         yield f"  {one_line(job.job_id, 40)}: {line}{'' if left else other}", colour
 

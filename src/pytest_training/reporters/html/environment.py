@@ -13,7 +13,7 @@ from jinja2.bccache import Bucket
 
 from pytest_training.jobs.directions import direction
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import gate_row, held_gates, sentence
+from pytest_training.reporters.console import gate_row, sentence
 from pytest_training.reporters.html.importances import importances
 from pytest_training.reporters.html.words import age, gate_words, moment, worker
 from pytest_training.reporters.studies import shown, trial_counts, verdict
@@ -49,7 +49,6 @@ def templates() -> jinja2.Environment:
         "lines": clean_lines,
         "duration": duration,
         "number": number,
-        "when": moment,
         "moment": moment,
         "age": age,
         "worker": worker,
@@ -57,7 +56,6 @@ def templates() -> jinja2.Environment:
         "better": direction,
         "anchor": anchor,
         "gate_row": gate_row,
-        "gates": held_gates,
         "sentence": sentence,
         "setting": setting,
         "shown": shown,
