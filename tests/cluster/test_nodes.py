@@ -149,8 +149,9 @@ def test_whatever_comes_and_goes_nothing_of_a_host_is_given_twice_and_all_comes_
 def test_a_job_that_no_node_can_hold_says_what_it_needs_and_the_most_that_there_is(wanted: Job, needs: str) -> None:
     nodes = [node("a", slots=2, most_mb=4000.0), node("b", most_mb=900.0)]
     expected = f"needs {needs} at once; no node is that large: the most are 2 cores, 0 GPUs, 4,000 MiB"
-    assert too_large(wanted, nodes) == expected
+    assert too_large(wanted, [each.size for each in nodes]) == expected
     assert not any(each.offers(wanted) for each in nodes)
+    assert too_large(wanted, [*(each.size for each in nodes), (64, 2, 5000.0)]) is None
 
 
 @given(

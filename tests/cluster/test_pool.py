@@ -60,6 +60,7 @@ class Dask:
         self.status = "running"
         self.problem: Exception | None = None
         self.frozen: set[str] = set()
+        self.asked: list[str] = []  # nodes, what they have
         self.workers = {name: {"name": name, "nthreads": 2, "status": "running", "last_seen": 1.0} for name in "ab"}
         self.scheduler = self.scheduler_comm = self
         self.next: tuple[Task, Reply | None] = (Task("finished"), PASSED)
@@ -77,6 +78,7 @@ class Dask:
         return {"workers": {name: {**each} for name, each in self.workers.items()}}
 
     def run(self, _function: object, *_: object, workers: list[str], on_error: str) -> dict[str, bytes]:  # noqa: ARG002  (distributed's)
+        self.asked += workers
         return {each: msgspec.json.encode(FACTS | {"id": each, "host": f"h{each}"}) for each in workers}
 
     def submit(self, _function: object, _order: bytes, *, key: str, **_: object) -> Task:
@@ -204,6 +206,16 @@ def test_a_run_has_the_slots_of_nodes_that_came_late_and_of_those_that_went(dask
     dask.workers.clear()
     pool.refresh()
     assert (len(pool.nodes), pool.slots) == (0, 7)
+
+
+def test_a_node_that_was_given_back_is_not_asked_again_while_the_scheduler_names_it(dask: Dask, pool: Pool) -> None:
+    pool.ended.add("a")
+    pool.drop(pool.nodes["a"], "was given back")
+    pool._not_before.clear()
+    pool.refresh()
+    while pool._asked:
+        time.sleep(0.001)
+    assert (sorted(dask.asked), [*pool.nodes]) == (["a", "b"], ["b"])
 
 
 def test_another_attempt_gets_room_before_another_job(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -27,16 +28,18 @@ class Spec:
     """What Scaling knows of a Dask SpecCluster; it does what it is asked at once."""
 
     def __init__(self, entries: list[int], *, group: int, cores: int, known: bool) -> None:
-        suffixes = {"group": [f"-{index}" for index in range(group)]} if group > 1 else {}
-        self.worker_spec = {f"n{name}": suffixes for name in entries}
+        self.suffixes = {"group": [f"-{index}" for index in range(group)]} if group > 1 else {}
+        self.worker_spec = {f"n{name}": self.suffixes for name in entries}
         self.new_spec = {"options": {"nthreads": cores} if known else {}}
         self.loop = SimpleNamespace(add_callback=lambda function, *arguments: asyncio.run(function(*arguments)))
         self.workers: dict[str, Any] = {}
         self.asked: list[int] = []
 
     def scale(self, n: int) -> None:
-        """Note how many nodes are asked for."""
+        """Note how many nodes are asked for; the names are those that are free, as Dask takes them."""
         self.asked.append(n)
+        free = (name for number in itertools.count() if (name := f"n{number}") not in self.worker_spec)
+        self.worker_spec |= dict.fromkeys(itertools.islice(free, max(n - len(self.worker_spec), 0)), self.suffixes)
 
     async def scale_down(self, names: list[str]) -> None:
         """End nodes."""
@@ -52,8 +55,16 @@ def filled(cluster: Spec, cores: int, *, most: int | None, pending: int = 0) -> 
     """Return a pool that has every node of the cluster but the last ones, which Slurm lets wait."""
     pool = Pool(SILENT, ServerOrder(run_id="r", imports=(), seed=0), most=most, silence_s=30)
     for names in list(cluster.names().values())[: len(cluster.worker_spec) - pending]:
-        pool.nodes.update({name: node(name, slots=cores) for name in names})
+        pool.nodes.update({name: node(name, host=name, slots=cores) for name in names})
+    pool.hosts = {name: each.host for name, each in pool.nodes.items()}
     return pool
+
+
+def come(pool: Pool, *names: str) -> None:
+    """Have nodes of one core answer."""
+    for name in names:
+        info = {"name": name, "nthreads": 1, "host": "h", "memory_limit": 0}
+        pool._take(f"tcp://{name}", info, node(name, slots=1).facts)
 
 
 @st.composite
@@ -91,8 +102,8 @@ def test_jobs_that_wait_have_nodes_asked_for(state: tuple[Spec, Pool, int, int |
     pool._unmet.update({str(index): min(each, cores) for index, each in enumerate(waiting)})
     pool.note_work(waiting=len(waiting), running=len(leased))
     Scaling(cluster, pool, most_nodes).look()
-    assert len(cluster.worker_spec) == entries
     (asked,) = cluster.asked
+    assert len(cluster.worker_spec) == asked
     assert entries <= asked <= max(entries, most_nodes or asked)
     if "nthreads" in cluster.new_spec["options"]:
         largest = sorted(pool._unmet.values(), reverse=True)
@@ -154,10 +165,22 @@ def test_a_node_that_comes_after_it_was_given_back_gets_no_job() -> None:
     pool.note_work(waiting=0, running=1)
     Scaling(cluster, pool, 2).look()
     assert [*cluster.worker_spec] == ["n0"]
-    for name in ("n1", "other"):
-        info = {"name": name, "nthreads": 1, "host": "h", "memory_limit": 0}
-        pool._take(f"tcp://{name}", info, node(name, slots=1).facts)
+    come(pool, "n1", "other")
     assert [each.name for each in pool.nodes.values()] == ["n0", "other"]
+
+
+def test_a_node_that_has_the_name_of_one_that_was_given_back_gets_jobs() -> None:
+    """A job that waited for its turn may need more than was left."""
+    cluster = Spec([0, 1], group=1, cores=1, known=True)
+    pool = filled(cluster, 1, most=None)
+    assert pool.try_lease(job()) is not None
+    pool.note_work(waiting=0, running=1)
+    Scaling(cluster, pool, 2).look()
+    assert pool.try_lease(job()) is None
+    Scaling(cluster, pool, 2).look()
+    assert [*cluster.worker_spec] == ["n0", "n1"]
+    come(pool, "n1")
+    assert pool.try_lease(job()) is not None
 
 
 @pytest.mark.parametrize("address", ["", "tcp://10.0.0.1:8786"])

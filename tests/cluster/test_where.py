@@ -13,6 +13,7 @@ from sessions import Project
 
 from pytest_training.errors import DeclarationError
 from pytest_training.execution.backends.cluster import connect
+from pytest_training.execution.backends.cluster.backend import MOST_EACH, Cluster
 from pytest_training.execution.backends.cluster.where import QUEUES, SHAPES, Where, is_open, parse_where
 from pytest_training.execution.backends.protocol import Opening
 from pytest_training.machine import machine_cores
@@ -204,3 +205,35 @@ def test_a_dry_run_starts_nothing_and_says_what_it_would_start(pytester: pytest.
     result = project.here("--collect-only")
     result.stdout.fnmatch_lines(["3 training jobs on 2 slots, *", "would start 1 node of 2 cores on this machine"])
     assert project.here("--collect-only", "--training-cluster", "local:0").ret == pytest.ExitCode.USAGE_ERROR
+
+
+LARGE = """
+jobs:
+  one: {cpus: 3}
+  two: {memory: 900TB}
+  three: {cpus: 2, memory: 1MB}
+"""
+
+
+def test_a_dry_run_names_the_jobs_that_no_node_on_this_machine_could_hold(pytester: pytest.Pytester) -> None:
+    """They would fail at once; and it says that the machine is smaller than these nodes."""
+    project = Project(pytester.path, pytester)
+    project.jobs("one", "two", "three", "four")
+    (pytester.path / "training/jobs.yaml").write_text(LARGE, encoding="utf-8")
+    result = project.here("--collect-only", "--training-cluster", "local:999x2")
+    too_large = "would fail: needs {} at once; no node is that large: the most are 2 cores, 0 GPUs, * MiB"
+    said = "warning: --training-cluster: local:999x2 means 1,998 cores, but this machine has *"
+    jobs = [f"warning: one {too_large.format('3 cores')}", f"warning: two {too_large.format('1 core, * MiB')}"]
+    result.stdout.fnmatch_lines_random([said, *jobs])
+    assert str(result.stdout).count("would fail") == 2
+
+
+@pytest.mark.parametrize(("factor", "is_said"), [(MOST_EACH, False), (MOST_EACH + 1, True)])
+@pytest.mark.parametrize("form", ["local:{}", "local:{}x1", "local:1x{}"])
+def test_a_number_far_beyond_the_cores_of_this_machine_is_said(form: str, factor: int, *, is_said: bool) -> None:
+    cluster, where = Cluster(), form.format(cores := factor * machine_cores())
+    cluster.open(Opening(where=where, is_dry=True))
+    bound = MOST_EACH * machine_cores()
+    said = f"--training-cluster: {where} means {counted(cores, 'core')}, but this machine has {machine_cores()}: "
+    said += f"expected at most {bound}, for jobs share them; local alone takes {machine_cores()}"
+    assert [*cluster.remarks(())] == [said] * is_said

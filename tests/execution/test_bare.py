@@ -24,6 +24,14 @@ NAMED = {
         {"accuracy": 0.9},
     ),
     "the mean of a column": ("print(np.mean(cv['test_score']))", "0.9", {"test_score": 0.9}),
+    "above a prediction": ("print(m.score(X, y))\nguess = m.predict(z)\nprint(guess)", "0.9\n['ham']", {"score": 0.9}),
+    "beside the scores of folds": (
+        "print(m.score(X, y))\ns = cross_val_score(m, X, y)\nprint(s)\nprint(s.mean())",
+        "0.9\n[0.7 0.8]\n0.75",
+        {"score": 0.9, "cross_val_score": 0.75},
+    ),
+    "a grid's": ("print(grid.best_score_)\nprint(grid.best_params_)", "0.9\n{'C': 1}", {"best_score_": 0.9}),
+    "a share": ("print(correct / len(y))", "0.9", {"accuracy": 0.9}),
     "in brackets": ("print(accuracy_score(y, p))", "[0.9]", {"accuracy": 0.9}),
     "in main": (
         "def main():\n    print(accuracy_score(y, p))\nif __name__ == '__main__':\n    main()",
@@ -33,6 +41,7 @@ NAMED = {
 }
 NOT_NAMED = {
     "a loop": ("for m in models:\n    print(accuracy_score(y, p))", "0.9"),
+    "a prediction that is a number": ("print(accuracy_score(y, p))\nprint(m.predict(z))", "0.9\n[1]"),
     "a table below it": ("print(accuracy_score(y, p))\nprint(frame)", "0.9\na b\n1 2"),
     "a number of a library": ("print(accuracy_score(y, p))", "0.9\n12\nend"),
     "a choice": ("if x:\n    print(accuracy_score(y, p))\nelse:\n    print(loss)", "0.9"),

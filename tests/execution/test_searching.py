@@ -12,11 +12,26 @@ from sessions import Project
 optuna = pytest.importorskip("optuna")
 
 WAITS = """
-import os, time
+import json, os, time
 from pathlib import Path
 
 def is_bad(folder):
-    return int(Path(folder).parts[-3].rpartition("-")[2]) > 6  # trial-007 and later ones, of which each is pruned
+    name, _, number = Path(folder).parts[-3].rpartition("-trial-")
+    await_trials(name, 6 if int(number) > 6 else int(number) > 2)
+    return int(number) > 6  # trial-007 and later ones, of which each is pruned
+
+def await_trials(name, count):
+    \"\"\"Wait until so many trials have ended: nodes begin one before the search has learned of those before it.\"\"\"
+    (journal,) = Path("REPORTS", "runs").glob("*/optuna.journal")
+    give_up = time.monotonic() + 60
+    while True:
+        lines = [json.loads(line) for line in journal.read_text().splitlines(keepends=True) if line.endswith("\\n")]
+        begun = [line["user_attrs"]["job"] for line in lines if line["op_code"] == 4]
+        ended = [line["trial_id"] for line in lines if line["op_code"] == 6 and line["state"] in (1, 2)]
+        if sum(begun[each].startswith(name + "-trial-") for each in ended) >= count:
+            return
+        assert time.monotonic() < give_up, f"{count} trials of {name} never ended"
+        time.sleep(0.01)
 """
 EPOCHS = """
 worse = 5 if is_bad({folder}) else 0
@@ -54,10 +69,11 @@ jobs:
 
 def searches(project: Project) -> Project:
     project.write("training/jobs.yaml", CATALOGUE)
+    waits = WAITS.replace("REPORTS", str(project.reports))
     returns = 'return {"loss": rate}'
-    project.job("logs", LOGS + returns, top=WAITS, parameters="rate=0.1, depth=3, epochs=50")
-    project.write("training/train_prints.py", WAITS + PRINTS)
-    project.write("training/tool.py", WAITS + PRINTS)
+    project.job("logs", LOGS + returns, top=waits, parameters="rate=0.1, depth=3, epochs=50")
+    project.write("training/train_prints.py", waits + PRINTS)
+    project.write("training/tool.py", waits + PRINTS)
     project.job("silent", 'run.log(epoch=1, los=rate)\nreturn {"loss": rate}', parameters="rate=0.1")
     project.job(
         "fails",

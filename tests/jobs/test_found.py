@@ -47,6 +47,18 @@ TRAINS = {
     "cross validation": ("x.py", "print(cross_val_score(SVC(), X, y))\n", "calls cross_val_score"),
     "an autoencoder": ("x.py", "autoencoder = Model(a, b)\nautoencoder.fit(x, x)\n", "autoencoder.fit"),
     "a grid": ("x.py", "GridSearchCV(SVC(), grid).fit(X, y)\n", "GridSearchCV(SVC(), grid).fit"),
+    "catboost's own grid": (
+        "x.py",
+        "model = CatBoostRegressor()\nmodel.grid_search(grid, pool)\n",
+        "model.grid_search",
+    ),
+    "a descent by name": (
+        "x.py",
+        "for i in range(9):\n    m, b = gradient_descent(m, b, data, L)\n",
+        "gradient_descent",
+    ),
+    "an algorithm by name": ("x.py", "def main():\n    fit_naive_bayes_model(X, y)\n" + GUARD, "fit_naive_bayes_model"),
+    "a regression by hand": ("x.py", "w, b = linear_regression(X, y)\nprint(w)\n", "linear_regression"),
     "xgboost": ("guide.py", "bst = xgb.train(params, dtrain)\n", "calls xgb.train"),
     "lightgbm's folds": ("guide.py", "with timer():\n    lgb.cv(params, data)\n", "calls lgb.cv"),
     "lightning": ("x.py", "def main(a):\n    pl.Trainer().fit(model, data)\n" + GUARD, "pl.Trainer().fit"),
@@ -263,6 +275,13 @@ def test_local_modules_are_followed_to_what_trains(tmp_path: Path) -> None:
     write(tmp_path, MODULES)
     [job] = discover(tmp_path, tmp_path, FILES)
     assert (job.source, job.evidence) == ("main.py", "lib/engine.py:3: calls self.model.fit")
+
+
+def test_a_script_whose_neighbour_trains_is_found_by_any_name(tmp_path: Path) -> None:
+    step = "def svm(x, eta):\n    for t in range(max_pass):\n        w = w - eta * (-C * x)\n    return w\n"
+    write(tmp_path, {"hinge.py": step, "plot_line.py": "from hinge import svm\nw = svm(x, 0.1)\nprint(w)\n"})
+    [job] = discover(tmp_path, tmp_path, FILES)
+    assert (job.source, job.evidence) == ("plot_line.py", "hinge.py:3: descends by a learning rate")
 
 
 TREES = {

@@ -74,13 +74,17 @@ class Folder(Files):
 
     def end(self, run: subprocess.Popen[bytes]) -> Ended:
         """Wait for a run and check its output and files."""
-        printed, _ = run.communicate(timeout=PATIENCE_S)
-        ended = Ended(run.returncode, printed.decode("utf-8", "replace"))
-        assert_no_frames_of_ours(ended.text)
+        return self.end_all(run)[0]
+
+    def end_all(self, *runs: subprocess.Popen[bytes]) -> list[Ended]:
+        """Wait for runs and check what they printed, and the files once none writes any more."""
+        printed = [run.communicate(timeout=PATIENCE_S)[0].decode("utf-8", "replace") for run in runs]
+        for text in printed:
+            assert_no_frames_of_ours(text)
         for reports in self.root.rglob("reports"):
             if reports.is_dir():
                 assert_whole(reports)
-        return ended
+        return [Ended(run.returncode, text) for run, text in zip(runs, printed, strict=True)]
 
 
 def assert_no_frames_of_ours(text: str) -> None:

@@ -60,8 +60,8 @@ def test_of_a_disk_of_any_size_what_is_there_is_whole_and_a_larger_one_ends_the_
 def test_eight_runs_at_once_in_one_folder_harm_each_other_in_nothing(folder: Folder) -> None:
     folder.job("one", "import time\n\n\ndef train(run):\n    time.sleep(1)\n    return {'seed': float(run.seed)}\n")
     runs = [folder.begin("-n0", "--training-seed", str(seed)) for seed in range(RUNS)]
-    for run in runs:
-        folder.end(run).counted(passed=2)
+    for ended in folder.end_all(*runs):
+        ended.counted(passed=2)
     reports = folder.root / "reports"
     connection = sqlite3.connect(reports / "history.sqlite")
     assert connection.execute("SELECT count(*), count(DISTINCT run_id) FROM outcomes").fetchone() == (2 * RUNS, RUNS)

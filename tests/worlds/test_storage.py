@@ -184,8 +184,8 @@ def recorded(path: Path) -> int:
 def test_two_runs_at_once_in_one_folder_do_not_harm_each_other(folder: Folder) -> None:
     folder.job("one", "import time\n\n\ndef train(run):\n    time.sleep(1)\n    return {'score': 1.0}\n")
     runs = [folder.begin("-n2"), folder.begin()]
-    for run in runs:
-        folder.end(run).counted(passed=2)
+    for ended in folder.end_all(*runs):
+        ended.counted(passed=2)
     assert recorded(folder.root / "reports" / "history.sqlite") == 4
     assert len(list((folder.root / "reports" / "runs").iterdir())) == 2
     assert folder.report()["training"]["totals"] == {"passed": 2}

@@ -147,12 +147,7 @@ def make(  # noqa: PLR0913  (each is one thing that a job may state)
     stated = {"person": person, "fold": fold, "repeat": repeat, "row": row, "subgroup": subgroup}
     if mistake := order_mistake(truth=truth, score=score, **stated):
         raise ValueError(mistake)
-    target = columns.plain("truth", truth)
-    target = target.astype(np.int64) if target.dtype == bool else target
-    risks = columns.numbers("score", score)
-    if target.ndim != 1 or not len(target):
-        raise ValueError(f"truth has the shape {target.shape}; expected one value a row")
-    columns.require_all("truth", target)
+    target, risks = _target(truth), columns.numbers("score", score)
     risks, copies = columns.unstacked(risks, len(target), is_flat=repeat is not None)
     lines = len(risks)
     _check_settings(cutoff, name, classes)
@@ -172,6 +167,15 @@ def make(  # noqa: PLR0913  (each is one thing that a job may state)
         name=name,
     )
     return _checked(_with_rows(made) if row is None and repeat is not None else made)
+
+
+def _target(truth: ArrayLike) -> NDArray[Any]:
+    """Return a row's outcome each, booleans as 0 and 1."""
+    target = columns.plain("truth", truth)
+    if target.ndim != 1 or not len(target):
+        raise ValueError(f"truth has the shape {target.shape}; expected one value a row")
+    columns.require_all("truth", target)
+    return target.astype(np.int64) if target.dtype == bool else target
 
 
 def _check_settings(cutoff: Any, name: Any, classes: Any) -> None:

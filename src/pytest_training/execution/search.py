@@ -85,7 +85,7 @@ class OptunaSearch:
         self._run_id, self._is_higher = folder.run_id, direction(study.metric, job.gates) != "lower"
         self._trial: optuna.Trial | None = None
         self._reported: set[int] = set()  # steps of the trial
-        self._is_compared = True  # False if the trial is trained to its end in any case
+        self._is_compared: bool | None = None  # False if the trial is trained to its end in any case; None until known
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # it says that a study was made
         self._journal = Journal(folder.journal)
         with self._journal:
@@ -113,11 +113,9 @@ class OptunaSearch:
             if self._is_over():
                 return None
             before, self._trial, self._reported = self._newest(job_id), None, set()
-            # Trials that begin before one has ended would be compared by late values with the early ones of others.
-            ended = any(each.intermediate_values for each in self._trials(TrialState.COMPLETE))
             # One that failed before is trained to its end: pruned, its failure would be a skip, and the run green.
             failed = any(each.user_attrs.get(JOB) == job_id for each in self._trials(TrialState.FAIL))
-            self._is_compared = not failed and (ended or self._search.pruner == "median")
+            self._is_compared = False if failed else None
             state = before.state if before else TrialState.FAIL
             if before and state == TrialState.RUNNING:
                 self._reported = {*before.intermediate_values}
@@ -147,6 +145,10 @@ class OptunaSearch:
             return ""
         self._reported.add(step)
         self._trial.report(value, step)
+        if self._is_compared is None:
+            # Early values, logged before another trial had ended, would be compared with the late ones of others.
+            ended = any(each.intermediate_values for each in self._trials(TrialState.COMPLETE))
+            self._is_compared = ended or self._search.pruner == "median"
         if not (self._is_compared and self._trial.should_prune()):
             return ""
         states = (TrialState.COMPLETE,) if self._search.pruner == "median" else ()  # those that it is the median of

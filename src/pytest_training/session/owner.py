@@ -24,6 +24,8 @@ from pytest_training.session.scheduler import Distribution, PlannedScheduling, c
 from pytest_training.session.training_job import job_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_training.execution.backends.protocol import Backend
     from pytest_training.session.running import RunningRun
 
@@ -134,14 +136,12 @@ class Owner(Collector):
         try:
             workers = self._open(backend, request, jobs=len(ids), items=len(session.items), pure=pure)
             self.draft = advance(replace(self.draft, selected=ids, workers=workers), FINISH)
+            left = [each.job for each in self.draft.plan.jobs if not (each.unchanged or each.job.study)]
+            self.draft = replace(self.draft, problems=(*self.draft.problems, *backend.remarks(left)))
         except DeclarationError as error:
             raise pytest.UsageError(str(error)) from None
         if request.plan_file is not None:
-            try:
-                save_plan(self.draft.plan, request.plan_file)
-            except OSError as error:
-                problem = f"--training-plan: cannot write {request.plan_file}: {error.strerror}"
-                raise pytest.UsageError(problem) from None
+            _save_plan(self.draft.plan, request.plan_file)
         give_plan(items, self.draft.plan)
         if any(job.needs for job in items.values()):
             position = {planned.job.id: index for index, planned in enumerate(self.draft.plan.jobs)}
@@ -246,6 +246,14 @@ class Owner(Collector):
                 terminalreporter.write_line(line)
         for problem in (*draft.problems, *draft.history_problems):
             terminalreporter.write_line(f"warning: {problem}", yellow=True)
+
+
+def _save_plan(plan: model.Plan, path: Path) -> None:
+    """Write the plan that --training-plan asks for."""
+    try:
+        save_plan(plan, path)
+    except OSError as error:
+        raise pytest.UsageError(f"--training-plan: cannot write {path}: {error.strerror}") from None
 
 
 def _ends_here(session: pytest.Session) -> bool:

@@ -1,7 +1,7 @@
 """What a backend is: where a run's attempts are executed, and how they are ended with it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -135,6 +135,10 @@ class Backend(Protocol):
     def start(self, run: BackendRun) -> Any:  # noqa: ARG002  (for those that need it)
         """Start, in the owner's process; return what the slots need, as a JSON value."""
         return None
+
+    def remarks(self, jobs: Sequence[Job]) -> Iterable[str]:  # noqa: ARG002  (for those that need it)
+        """Say what is wrong with the place, once it is open, or in a dry run with jobs that are to be trained there."""
+        return ()
 
     def place(self) -> str:
         """Say where the run executes its attempts, or in a dry run would; nothing if that is this session's machine."""

@@ -21,6 +21,12 @@ ALONE = re.compile(r"\s*[\[{]?\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?
 _WRAPPERS = {"round", "float", "str", "mean", "average", "median"}
 _METHODS = {"mean", "item", "numpy", "round", "result"}
 """Functions and methods whose value is called as what they are given."""
+_ARRAYS = re.compile(
+    r"predict\w*|cross_val_\w+|confusion_matrix|head|describe|value_counts|shape|dtypes|columns|sum"
+    r"|(coef|feature_importances|best_params|labels|cluster_centers|classes)_"
+)
+"""Functions, methods and attributes of what is no single number."""
+_CORRECT = re.compile(r"(n_|num_)?(correct\w*|hits)")  # `correct / total`
 _REPEATED = ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.Lambda
 _SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -73,12 +79,12 @@ def _prints_of(path: Path) -> Prints:
     owners = {scopes.get(node, tree) for node in prints}
     if len(owners) != 1 or repeated.intersection(prints) or not _runs_once(owners.pop(), tree, repeated):
         return Prints()
-    names = [(node, _name_of(value, values)) for node in prints if (value := _value_of(node)) is not None]
+    names = [(node, _name_of(value, values)) for node in prints if (value := _value_of(node, values)) is not None]
     last = next((name for node, name in names if node is prints[-1] and node not in choices), "")
     return Prints(tuple(name for _, name in names), last)
 
 
-def _value_of(call: ast.Call) -> ast.expr | None:
+def _value_of(call: ast.Call, values: Mapping[str, ast.expr]) -> ast.expr | None:
     """Return what a call prints if it may be a bare number."""
     if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
         return None
@@ -87,7 +93,9 @@ def _value_of(call: ast.Call) -> ast.expr | None:
     joins = isinstance(value, ast.BinOp) and texts  # `"accuracy" + str(a)`, `"%f" % a`
     is_text = isinstance(value, ast.JoinedStr | ast.List | ast.Tuple | ast.Dict) or value in texts or joins
     is_format = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.value in texts
-    return None if is_text or is_format else value
+    made = values.get(last_name(value), value)
+    is_array = _ARRAYS.fullmatch(last_name(made.func if isinstance(made, ast.Call) else made))
+    return None if is_text or is_format or is_array else value
 
 
 def _runs_once(scope: ast.AST, tree: ast.Module, repeated: set[ast.AST]) -> bool:
@@ -108,6 +116,8 @@ def _name_of(value: ast.AST | None, values: Mapping[str, ast.expr], depth: int =
             return _name_of(value.args[0], values, depth + 1)
         if name in _METHODS and isinstance(value.func, ast.Attribute):
             return _name_of(value.func.value, values, depth + 1)
+    elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div) and _CORRECT.fullmatch(last_name(value.left)):
+        name = "accuracy"
     elif isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant):
         name = str(value.slice.value)
     elif isinstance(value, ast.Name | ast.Attribute):

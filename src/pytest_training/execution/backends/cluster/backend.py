@@ -1,15 +1,19 @@
 """The backend in the owner's process."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.backends.cluster.nodes import memory_of, too_large
 from pytest_training.execution.backends.cluster.orders import ServerOrder
 from pytest_training.execution.backends.cluster.where import Where, parse_where
 from pytest_training.execution.backends.protocol import Backend, BackendRun, Launcher, Opening, Seat
 from pytest_training.execution.backends.subprocess import AT_ONCE, GENTLY, SubprocessLauncher
 from pytest_training.execution.equipment import NodeRecord
+from pytest_training.jobs.model import Job
+from pytest_training.machine import machine_cores, visible_gpus
 from pytest_training.places import appending
 from pytest_training.units import duration
 from pytest_training.wording import counted
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 SILENT_S = 5.0  # of waiting for the first node
 PATIENCE_S = 3.0  # of waiting for the nodes' answers
+MOST_EACH = 4  # jobs at once for each core of this machine: more are taken for a mistake
 OPEN = (
     "the Dask cluster at {address} is not encrypted: who reaches it can run any program in your name, and who listens "
     "reads your data; a cluster at tls:// is not open (docs/SECURITY.md)"
@@ -53,6 +58,22 @@ class Cluster(Backend):
             return min((each for each in (slots, opening.most) if each), default=None)
         self.connection = connect(self.where, opening)
         return self.connection.slots(opening.most)
+
+    def remarks(self, jobs: Sequence[Job]) -> Iterator[str]:
+        """Yield what is wrong with nodes on this machine, and in a dry run which jobs none of them could hold."""
+        where, here = self.where, machine_cores()
+        if (cores := (where.nodes or 0) * where.cores) > MOST_EACH * here:
+            yield (
+                f"{self.opening.source}: {where.typed} means {counted(cores, 'core')}, but this machine has {here}: "
+                f"expected at most {MOST_EACH * here}, for jobs share them; local alone takes {here}"
+            )
+        if where.nodes and self.opening.is_dry and any(job.cpus or job.gpus or memory_of(job) for job in jobs):
+            from distributed.system import MEMORY_LIMIT  # noqa: PLC0415  (the extra `cluster`; takes a second)
+
+            node = where.cores, len(visible_gpus()), MEMORY_LIMIT / 2**20
+            for job in jobs:
+                if reason := too_large(job, [node]):
+                    yield f"{job.id} would fail: {reason}"
 
     def place(self) -> str:
         """Return what a dry run would start or use; after the start, how many nodes the run has had."""

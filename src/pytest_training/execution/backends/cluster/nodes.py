@@ -1,9 +1,10 @@
 """What the nodes have, and what of it is in use. Nodes on one host share its memory, cards and cores."""
 
 import math
+import operator
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -12,6 +13,7 @@ from pytest_training.jobs.model import Job
 from pytest_training.wording import counted
 
 LONGEST_LOOK_S = 5.0  # between two looks; what is longer is a pause of this process
+Size = tuple[int, int, float]  # cores, GPUs, MiB
 
 
 class Host(msgspec.Struct, eq=False):
@@ -36,6 +38,11 @@ class Node(msgspec.Struct, eq=False):
     queue: int = 0  # attempts there, those of other sessions too, as its last word says
 
     @property
+    def size(self) -> Size:
+        """What it has."""
+        return self.cores, self.facts.gpus, self.memory_mb
+
+    @property
     def jobs(self) -> list[Job]:
         """The jobs that run there."""
         return [lease.job for lease in self.host.leases if lease.node is self]
@@ -48,7 +55,7 @@ class Node(msgspec.Struct, eq=False):
 
     def offers(self, job: Job) -> bool:
         """Return True if the job fits on the node when nothing else runs there."""
-        return cores_of(job) <= self.cores and job.gpus <= self.facts.gpus and memory_of(job) <= self.memory_mb
+        return too_large(job, [self.size]) is None
 
     def has_room(self, job: Job) -> bool:
         """Return True if the job fits now."""
@@ -115,11 +122,12 @@ def threads(node: Node, nodes: Iterable[Node]) -> int:
     return max(1, int(sum(shares) * quota + 1e-6))
 
 
-def too_large(job: Job, nodes: Iterable[Node]) -> str:
-    """Say what a job needs that no node has."""
-    cores, gpus, memory_mb = map(
-        max, zip(*((each.cores, each.facts.gpus, each.memory_mb) for each in nodes), strict=True)
-    )
+def too_large(job: Job, sizes: Collection[Size]) -> str | None:
+    """Return what a job needs that no node has, or None."""
+    needed = cores_of(job), job.gpus, memory_of(job)
+    if any(all(map(operator.le, needed, size)) for size in sizes):
+        return None
+    cores, gpus, memory_mb = map(max, zip(*sizes, strict=True))
     wanted = [counted(cores_of(job), "core"), *([counted(job.gpus, "GPU")] if job.gpus else ())]
     wanted += [f"{memory_of(job):,.0f} MiB"] if memory_of(job) else ()
     has = f"{counted(cores, 'core')}, {counted(gpus, 'GPU')}, {memory_mb:,.0f} MiB"

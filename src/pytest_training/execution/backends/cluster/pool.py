@@ -36,7 +36,6 @@ class Pool:
         self.hosts: dict[str, Host] = {}
         self.records: dict[str, NodeRecord] = {}  # of all nodes that ever came
         self.refused: dict[str, str] = {}  # why a node is not used, by address
-        self.leases: set[Lease] = set()
         self.slots = 0  # the most one-core attempts that all nodes have had room for at once
         self.again: list[Job] = []  # jobs that wait for room for another attempt
         self.answers = Answers(client, server.run_id)
@@ -46,7 +45,7 @@ class Pool:
         self.closed = threading.Event()
         self.tell: Callable[[], None] = lambda: None  # called, in any thread, when something has changed
         self.waiting, self.running = 1, 0  # jobs; until somebody has counted them, one waits
-        self.ended = set[str]()  # names of nodes that end before they have come
+        self.ended = set[str]()  # names of nodes that were given back: they end, also those that have not come
         self.open_address = ""  # an address to which the cluster sends unencrypted what leaves this machine
         self.each_look: Callable[[], None] = lambda: None
         self._unmet: dict[str, int] = {}  # cores of the jobs for which there was no room, by id
@@ -54,6 +53,11 @@ class Pool:
         self._asked: set[str] = set()
         self._not_before: dict[str, float] = {}  # when a node at that address may be used
         self._had_nodes = time.monotonic()  # when any was there, or none was needed
+
+    @property
+    def leases(self) -> list[Lease]:
+        """All room that is taken, on nodes that are gone too."""
+        return [lease for host in self.hosts.values() for lease in host.leases]
 
     def stop(self) -> None:
         """Begin no attempt any more."""
@@ -102,8 +106,9 @@ class Pool:
                 node.is_open = info["status"] == "running"
                 counts = info.get("metrics", {}).get("task_counts", {})  # of all sessions, some moments ago
                 node.queue = counts.get("executing", 0) + counts.get("ready", 0)
-            new = not any(address in each for each in (self.nodes, self.refused, self._asked))
-            if new and address not in silent and info["status"] == "running" and self._not_before.get(address, 0) < now:
+            known = any(address in each for each in (self.nodes, self.refused, self._asked, silent))
+            is_barred = _name(address, info) in self.ended or self._not_before.get(address, 0) >= now
+            if info["status"] == "running" and not (known or is_barred):
                 self._asked.add(address)  # in a thread: a node that is not there any more does not answer
                 threading.Thread(target=self._add, args=(address, info), daemon=True).start()
         for each in list(self.nodes.values()):
@@ -128,17 +133,12 @@ class Pool:
                 return
             node.is_gone = True
             self._not_before[node.address] = time.monotonic() + AGAIN_S
-            for lease in self.leases:
+            for lease in node.host.leases:
                 if lease.node is node:
                     lease.lost = how
                     lease.ended.set()
             self.changed.notify_all()
         self.tell()
-
-    def give_back(self, node: Node) -> None:
-        """Use a node no more: it ends."""
-        self.drop(node, "was given back")
-        self._not_before[node.address] = math.inf
 
     def _add(self, address: str, info: dict[str, Any]) -> None:
         try:
@@ -215,16 +215,13 @@ class Pool:
             return None
         best = min(free, key=lambda each: each.rank(job))
         del self._unmet[job.id]
-        self.leases.add(lease := best.take(job))
-        return lease
+        return best.take(job)
 
     def release(self, lease: Lease) -> None:
         """Give the room back."""
         with self.changed:
-            if lease in self.leases:
-                self.leases.remove(lease)
-                lease.node.host.leases.remove(lease)
-                self.changed.notify_all()
+            lease.node.host.leases.discard(lease)
+            self.changed.notify_all()
         self.tell()
 
     def unfit(self, job: Job) -> str | None:
@@ -232,10 +229,9 @@ class Pool:
         if reason := self.exposes(job):
             return reason
         with self.changed:
-            if not self.nodes or any(each.offers(job) for each in self.nodes.values()):
-                return None
-            self._unmet.pop(job.id, None)
-            return too_large(job, self.nodes.values())
+            if reason := too_large(job, [each.size for each in self.nodes.values()]) if self.nodes else None:
+                self._unmet.pop(job.id, None)
+            return reason
 
     def exposes(self, job: Job) -> str | None:
         """Return why a job's secret parameters must not cross to the nodes, or None."""

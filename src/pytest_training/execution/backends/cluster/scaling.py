@@ -56,7 +56,17 @@ class Scaling:
         for name, worker in list(self.cluster.workers.items()):
             if (process := getattr(worker, "proc", None)) is not None and process.is_closing():
                 del self.cluster.workers[name]  # over SSH, whose nodes have other names: Dask would not miss it
+        before = self._names()
         self.cluster.scale(**({"jobs": nodes} if job else {"n": nodes}))
+        new = [names for entry, names in self._names().items() if entry not in before]
+        self.pool.ended.difference_update(*new)  # Dask takes a name again
+
+    def _names(self) -> dict[Any, set[str]]:
+        """Return the names of the nodes of each entry."""
+        return {
+            name: {f"{name}{suffix}" for suffix in spec.get("group", [""])}
+            for name, spec in self.cluster.worker_spec.items()
+        }
 
     def _start_refused(self) -> None:
         """Start once more what the queueing system has refused: Dask would not, and says nothing."""
@@ -77,10 +87,7 @@ class Scaling:
 
     def _give_back(self) -> None:
         """End the nodes that no job uses, but for the cores that running jobs may need again for another attempt."""
-        entries = {
-            name: {f"{name}{suffix}" for suffix in spec.get("group", [""])}
-            for name, spec in self.cluster.worker_spec.items()
-        }
+        entries = self._names()
         with self.pool.changed:
             nodes, used = list(self.pool.nodes.values()), {lease.node.name for lease in self.pool.leases}
             if not {each.name for each in nodes}.issubset(set().union(*entries.values())):
@@ -95,7 +102,7 @@ class Scaling:
                     idle.append(name)
                     self.pool.ended |= names
                     for each in own:
-                        self.pool.give_back(each)
+                        self.pool.drop(each, "was given back")
         if idle:
             self.cluster.loop.add_callback(_end, self.cluster, idle)
 
