@@ -20,7 +20,7 @@ WAIT = """
 import time
 
 def wait_for(path):
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while not path.exists():
         assert time.monotonic() < give_up, f"{path} never came"
         time.sleep(0.01)

@@ -141,11 +141,24 @@ def test_the_run_stops_after_so_many_failures(project: Project, stop: tuple[str,
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+HEARS = """
+import os, pytest
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report):
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        open("heard", "w").close()
+"""
+"""Writes a file once the controller has heard of a failure."""
+
+
 @pytest.mark.slow
 def test_workers_start_nothing_more_after_the_first_failure(project: Project) -> None:
     project.job("a", "wait_for(jobs(run) / 'b/attempt-1')\nraise ValueError('no')", top=WAIT)
     project.job("b", "wait_for(jobs(run) / 'a/outcome.json')\nreturn {'x': 1}", top=WAIT)
-    project.jobs(*"cdefgh")
+    for name in "cdefgh":
+        project.job(name, "wait_for(jobs(run).parents[3] / 'heard')\nreturn {'x': 1}", top=WAIT)
+    project.write("conftest.py", HEARS)
     project.write("training/jobs.yaml", "defaults: {expected: 1s}\njobs: {a: {expected: 9s}, b: {expected: 8s}}\n")
     result = project.run("-n", "2", "-x")
     statuses = project.statuses()

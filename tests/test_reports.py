@@ -266,7 +266,7 @@ def test_a_run_that_is_killed_leaves_no_half_file(tmp_path: Path) -> None:
 
 TOGETHER = """
 runs = run.folder.parents[4]
-give_up = time.monotonic() + 60
+give_up = time.monotonic() + 120
 while len(list(runs.glob("*/jobs/a/attempt-1"))) < 2:
     assert time.monotonic() < give_up, "the other run never came"
     time.sleep(0.01)
@@ -278,7 +278,7 @@ def test_two_runs_at_once_in_one_folder_both_end_well(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.job("a", TOGETHER, top="import time")
     started = [project.start("-p", "no:cacheprovider") for _ in range(2)]
-    assert [process.wait(60) for process in started] == [0, 0]
+    assert [process.wait(120) for process in started] == [0, 0]
     folders = sorted((project.reports / "runs").iterdir())
     recorded = History(project.reports / "history.sqlite").recent(["a"], 9)["a"]
     assert sorted((each.run_id, each.outcome.status) for each in recorded) == [

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0  # a machine that others use too has taken 30 s to start a node
 
 
 def eventually(condition: Callable[[], object], *, within_s: float = PATIENCE_S) -> None:

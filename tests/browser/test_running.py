@@ -49,6 +49,12 @@ const look = () => {
 look();
 """
 
+BOTH_HALF = """(() => {
+  const words = document.querySelector("#running")?.innerText ?? "";
+  return words.split("50 %").length === 3 && words.split("loss 0.2").length === 3 && words;
+})()"""
+"""What runs, once the page shows how far both jobs are that wait."""
+
 
 class Going:
     """A run in progress: `quick` passed, `broken` failed, `first` and `second` wait for a word, `last` for both."""
@@ -96,12 +102,11 @@ def until(page: Chrome, script: str) -> Any:
 
 def test_the_page_says_what_runs_how_far_it_is_and_what_is_left(browser: Chrome, axe: str, going: Going) -> None:
     show(browser, going.address)
-    words = until(
-        browser, "document.body.innerText.includes('loss 0.2') && document.querySelector('#running').innerText"
-    )
+    words = until(browser, BOTH_HALF)
     assert "2 of 5 done, 1 failed · 2 running · 1 waiting" in words
-    rows = browser.find_elements(By.CSS_SELECTOR, "#running tbody tr")
-    assert [row.text.split()[:3] for row in rows] == [["first", "50", "%"], ["second", "50", "%"]]
+    rows = run(browser, "[...document.querySelectorAll('#running tbody tr')].map((each) => each.innerText)")
+    assert [row.split()[:3] for row in rows] == [["first", "50", "%"], ["second", "50", "%"]]
+    assert all("loss 0.2" in row for row in rows)
     assert "Next: last" in words
     assert " so far · " in browser.find_element(By.CSS_SELECTOR, ".sub").text
     assert browser.title.startswith("2 of 5 done")

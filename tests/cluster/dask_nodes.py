@@ -20,7 +20,7 @@ class Nodes:
         folder.mkdir()
         self.file = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", self.file)
-        eventually(self.file.exists)
+        eventually(lambda: is_whole(self.file))
 
     @property
     def where(self) -> str:
@@ -39,6 +39,11 @@ class Nodes:
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--host", "127.0.0.1", "--no-dashboard"]
         with (self.folder / f"{kind}.log").open("ab") as log:
             return subprocess.Popen([*command, *map(str, words)], env=environment(), stdout=log, stderr=log)
+
+
+def is_whole(file: Path) -> bool:
+    """Return True if a scheduler has written all of its file."""
+    return file.exists() and file.read_text().endswith("}")
 
 
 def line_of(job: int) -> list[psutil.Process]:

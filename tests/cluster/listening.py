@@ -20,6 +20,20 @@ def descendants(pids: Iterable[int]) -> list[psutil.Process]:
     return [*roots, *(each for root in roots for each in root.children(recursive=True))]
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Return a process's command line, which is empty once it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
+
+
+def processes(pids: Iterable[int]) -> Iterator[psutil.Process]:
+    """Yield those of the processes that have not ended."""
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield psutil.Process(pid)
+
+
 def listeners(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
     """Return the addresses and ports on which the processes listen."""
     return {tuple(each.laddr) for process in processes for each in _sockets(process) if each.status == "LISTEN"}

@@ -13,7 +13,7 @@ from watching import eventually
 
 from pytest_training.machine import machine_cores
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 CARDS = """
 import os, time
 cards = os.environ["CUDA_VISIBLE_DEVICES"]
@@ -71,8 +71,13 @@ def test_the_live_view_shows_the_node_and_what_it_measures(
     if secret:
         project.write("training/jobs.yaml", "jobs:\n  waiting:\n    secret: {token: TOKEN}\n")
     with Terminal(project.root, "--training-cluster=local:2") as terminal:
-        terminal.until(lambda: any(re.search(r"1\d\d MiB", row) for row in terminal.rows()))
-        (row,) = [row for row in terminal.rows() if "waiting" in row and "MiB" in row]
+        shown = [r"1\d\d MiB", "waiting"] + ["epoch 3"] * (not secret)
+
+        def rows() -> list[str]:
+            return [row for row in terminal.rows() if all(re.search(each, row) for each in shown)]
+
+        terminal.until(rows)
+        (row,) = rows()
         (usage,) = project.reports.glob("runs/*/jobs/waiting/attempt-1/usage.json")
         assert row.split()[0] == json.loads(usage.read_text())["node"]
         assert ("epoch 3" in row) == (not secret)
@@ -90,4 +95,4 @@ def test_lines_say_the_node_of_a_job_that_takes_long(tmp_path: Path) -> None:
         eventually(lambda: re.search(r"running waiting  for .*, on 0, 25 %, epoch 3, 1\d\d MiB", project.said))
     finally:
         (project.root / "go").touch()
-        assert session.wait(60) == 0, project.said
+        assert session.wait(120) == 0, project.said

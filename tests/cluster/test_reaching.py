@@ -18,9 +18,10 @@ from distributed import Security
 from sessions import WAIT, Project, text
 from watching import eventually
 
-from cluster.listening import assert_private, descendants
+from cluster.dask_nodes import is_whole
+from cluster.listening import assert_private, descendants, words_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 UNTIL = 'note.write_text("")\nwait_for(note.with_name("go"))\nreturn {"score": 1.0}'
 TOP = f'{WAIT}\nfrom pathlib import Path\nnote = Path(__file__).with_name("began")\n'
 SSHD = """
@@ -122,7 +123,7 @@ def test_what_starts_over_ssh_is_private_and_ends_with_the_session(
     with session_of(project, "--training-cluster", f"ssh:127.0.0.1:{port}") as session:
         eventually((project.root / "training/began").exists)
         started = [each for each in descendants([session.pid, server]) if each.pid != server]
-        keys = {Path(word) for each in started for word in each.cmdline() if word.endswith(".pem")}
+        keys = {Path(word) for each in started for word in words_of(each) if word.endswith(".pem")}
         if is_killed:
             session.send_signal(signal.SIGKILL)
         else:
@@ -140,7 +141,7 @@ def test_a_node_that_dies_over_ssh_is_started_again(project: Project, sshd: tupl
     project.write("training/jobs.yaml", "jobs: {again: {retries: 1, retry_on: [crash]}}")
     with session_of(project, "--training-cluster", f"ssh:127.0.0.1:{port}") as session:
         eventually((project.root / "training/began").exists)
-        nannies = [each for each in descendants([server]) if "distributed.Nanny" in " ".join(each.cmdline())]
+        nannies = [each for each in descendants([server]) if "distributed.Nanny" in " ".join(words_of(each))]
         for each in nannies:
             each.kill()
     assert nannies
@@ -159,7 +160,7 @@ def scheduler(folder: Path, host: str, *options: str, has_worker: bool = True) -
             with (folder / f"{words[0]}.txt").open("wb") as log:
                 process = stack.enter_context(subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
             stack.callback(process.kill)
-            eventually(file.exists)
+            eventually(lambda: is_whole(file))
         yield json.loads(file.read_bytes())["address"]
 
 

@@ -10,7 +10,7 @@ from sessions import Project, strict_json, text
 
 from pytest_training.execution.attempt.environment import SIZE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 SURROUNDINGS = """
 import json, os, resource, signal, sys, threading, warnings
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from sessions import Project
 from watching import eventually
 
+from cluster.dask_nodes import is_whole
 from pytest_training.atomic import write_atomically
 from pytest_training.execution.backends.cluster.orders import NodeFacts
 from pytest_training.execution.backends.cluster.refusals import read_facts
@@ -220,7 +221,7 @@ def odd_cluster(tmp_path: Path) -> Iterator[str]:
         )
     ]
     try:
-        eventually(lambda: file.exists() and file.read_text().endswith("}"))
+        eventually(lambda: is_whole(file))
         address = json.loads(file.read_text())["address"]
         for kind in ("missing", "other"):
             odd = [sys.executable, str(tmp_path / "odd.py"), kind, address]
@@ -235,7 +236,7 @@ def odd_cluster(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_run_says_and_records_which_nodes_are_unlike_this_machine(odd_cluster: str, tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.jobs("a")

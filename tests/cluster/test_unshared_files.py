@@ -15,6 +15,8 @@ import pytest
 from sessions import Project, environment
 from watching import eventually
 
+from cluster.dask_nodes import is_whole
+
 REQUIRED = os.environ.get("SLURM_TESTS") == "required"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 HIDE = 'mount -t tmpfs none "$0" && shift 0 && exec "$@"'
@@ -40,7 +42,7 @@ class Nodes:
         self.scratch, self.processes = scratch, dict[str, subprocess.Popen[bytes]]()
         self.file, self.hidden = scratch / "scheduler.json", hidden
         self._start("scheduler", "scheduler", "--scheduler-file", str(self.file), "--port", "0", "--no-dashboard")
-        eventually(self.file.exists)
+        eventually(lambda: is_whole(self.file))
         self.join("w1")
         self.join("w2")
 
@@ -162,12 +164,15 @@ def test_jobs_train_on_nodes_without_shared_files_as_on_this_machine(
         eventually(lambda: log.exists() and "has begun" in log.read_text())  # while it trains
         eventually((moved / "checkpoint/state.zip").exists)
         eventually((moved / "attempt-1/usage.json").exists)
-        assert (moved / "attempt-1/events.jsonl").read_text().count("\n") >= 1
+        events = moved / "attempt-1/events.jsonl"
+        eventually(lambda: events.exists() and events.read_text().count("\n") >= 1)
+        others = {"model", "needy", "beside", "command", "secret"}  # else some of them may die with the node
+        eventually(lambda: others == {path.parent.name for path in run.glob("jobs/*/outcome.json")})
         nodes.kill(json.loads((moved / "attempt-1/usage.json").read_text())["node"])
         again = moved / "attempt-2/log.txt"
         eventually(lambda: again.exists() and "goes on" in again.read_text())
         (nodes.scratch / "go").touch()
-        assert session.wait(60) == 0, project.said
+        assert session.wait(120) == 0, project.said
     finally:
         session.kill()
     jobs = project.metadata()
@@ -206,7 +211,7 @@ def test_a_secret_stays_private_on_a_node_that_shares_a_part_of_the_files(
     project.write("training/jobs.yaml", "jobs: {secret: {secret: {key: SECRET_KEY}}}")
     project.job("secret", SECRET, parameters='key: str = ""')
     session = project.start("--training-cluster", f"file:{nodes.file}")
-    assert session.wait(60) == 0, project.said
+    assert session.wait(120) == 0, project.said
     job = project.metadata()["secret"]
     assert (job["metrics"], job["notes"]) == ({"n": 15}, [])
     contents = {path.name: path.read_bytes() for path in project.reports.rglob("*") if path.is_file()}

@@ -126,12 +126,12 @@ def test_an_attempt_whose_node_is_lost_is_made_again_elsewhere(session: Session,
     for name, way in ways.items():
         above, number, *_ = WAYS[way]
         lines[name][above].send_signal(number)
-    eventually(lambda: are_gone([pid for name in names if ways[name] != "frozen" for pid in first[name]]), within_s=5)
+    eventually(lambda: are_gone([pid for name in names if ways[name] != "frozen" for pid in first[name]]))
     for name in names:
         session.pid(name, "again")
     (frozen,) = (name for name in names if ways[name] == "frozen")
     lines[frozen][2].send_signal(signal.SIGCONT)
-    eventually(lambda: are_gone(first[frozen]), within_s=10)
+    eventually(lambda: are_gone(first[frozen]))
     (project.root / "go").touch()
     assert process.wait(PATIENCE_S) == 0, project.said
     (server_log,) = project.reports.glob("runs/*/server.log")
@@ -194,10 +194,10 @@ def test_a_killed_session_takes_every_job_along_and_later_the_servers(
     before = set(processes_with(mark))
     process, pids = train(session, where if where == "local:2" else nodes.where, one=GENTLE, two=DEAF)
     process.kill()
-    eventually(lambda: are_gone(pids), within_s=5)
-    eventually(lambda: not servers(mark), within_s=10)
+    eventually(lambda: are_gone(pids))
+    eventually(lambda: not servers(mark))
     if where == "local:2":
-        eventually(lambda: set(processes_with(mark)) <= before, within_s=10)
+        eventually(lambda: set(processes_with(mark)) <= before)
     assert (session.starts("one"), session.starts("two")) == ([1], [1])
     assert "Traceback" not in session.project.said
 
@@ -210,7 +210,7 @@ def test_a_killed_scheduler_ends_the_run_with_reports(session: Session, nodes: N
     )
     process, pids = train(session, nodes.where, one=GENTLE, two=DEAF)
     nodes.scheduler.kill()
-    eventually(lambda: are_gone(pids), within_s=5)
+    eventually(lambda: are_gone(pids))
     assert process.wait(PATIENCE_S) == pytest.ExitCode.INTERRUPTED
     outcomes = {name: each for name, each in session.project.metadata().items() if name != "waiting"}
     cut_off = r"worker died: after .+ its node .+ on .+ was cut off: .+ scheduler .+"
@@ -231,7 +231,7 @@ def test_ctrl_c_ends_every_job_on_every_node(session: Session, mark: str, times:
     session.pid("deaf", "told")
     if times == 2:
         process.send_signal(signal.SIGINT)
-    eventually(lambda: are_gone(pids), within_s=5)
+    eventually(lambda: are_gone(pids))
     assert process.wait(PATIENCE_S) == pytest.ExitCode.INTERRUPTED
     project = session.project
     assert {name: each["cause"] for name, each in project.metadata().items()} == dict.fromkeys(
@@ -240,7 +240,7 @@ def test_ctrl_c_ends_every_job_on_every_node(session: Session, mark: str, times:
     assert all(each["wall_s"] > 0 for each in project.metadata().values())
     assert list(project.reports.glob("runs/*/jobs/gentle/checkpoint/state.zip"))
     assert "Traceback" not in project.said
-    eventually(lambda: not processes_with(mark), within_s=5)
+    eventually(lambda: not processes_with(mark))
 
 
 def test_each_look_at_the_cluster_shows_every_node() -> None:

@@ -61,12 +61,12 @@ def test_the_log_of_a_running_job_is_followed_and_that_of_an_ended_one_is_printe
     )
     run, follower = followed(project, "first line")
     (project.root / "go").touch()
-    rest, remarks = follower.communicate(timeout=60)
+    rest, remarks = follower.communicate(timeout=120)
     assert rest == "last line\n"
     assert follower.returncode == 0
     assert remarks.startswith("log of als in run ")
     assert "(running)" in remarks
-    run.wait(60)
+    run.wait(120)
     after = project.ask("logs", "als")
     assert after.outlines == ["first line", "last line"]
     assert "(ended)" in after.stderr.str()
@@ -90,21 +90,21 @@ def test_a_retry_is_followed_too(project: Project) -> None:
     (project.root / "fail").touch()
     eventually(lambda: logs(project, "als", attempt=2))
     (project.root / "go").touch()
-    lines = follower.communicate(timeout=60)[0].splitlines()
+    lines = follower.communicate(timeout=120)[0].splitlines()
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[-3:] == ["ValueError: once", "… attempt 2 …", "second attempt"]
-    run.wait(60)
+    run.wait(120)
 
 
 def test_ctrl_c_ends_the_following_quietly(project: Project) -> None:
     project.job("als", f'print("first line", flush=True)\n{UNTIL_GO}', top=TOP)
     run, follower = followed(project, "first line")
     follower.send_signal(signal.SIGINT)
-    rest, remarks = follower.communicate(timeout=60)
+    rest, remarks = follower.communicate(timeout=120)
     assert (follower.returncode, rest) == (130, "")
     assert len(remarks.splitlines()) == 1
     (project.root / "go").touch()
-    run.wait(60)
+    run.wait(120)
 
 
 def test_a_job_that_waits_for_its_turn_is_waited_for(project: Project) -> None:
@@ -117,8 +117,8 @@ def test_a_job_that_waits_for_its_turn_is_waited_for(project: Project) -> None:
     assert follower.stderr.readline().startswith("log of stroke in run ")
     assert follower.stderr.readline() == "stroke has not started yet: waiting\n"
     (project.root / "go").touch()
-    assert follower.communicate(timeout=60)[0] == "its turn\n"
-    run.wait(60)
+    assert follower.communicate(timeout=120)[0] == "its turn\n"
+    run.wait(120)
 
 
 def test_without_such_a_job_a_run_or_a_log_that_is_said(project: Project) -> None:
@@ -209,8 +209,8 @@ def test_the_log_of_a_job_with_secrets_is_shown_once_they_are_masked(secret_proj
     assert follower.stderr is not None
     assert follower.stderr.readline().startswith("log of als in run ")
     (secret_project.root / "go").touch()
-    assert follower.communicate(timeout=60)[0] == "the token is ***\n"
-    run.wait(60)
+    assert follower.communicate(timeout=120)[0] == "the token is ***\n"
+    run.wait(120)
     left = [
         path for path in secret_project.reports.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()
     ]
@@ -236,7 +236,7 @@ def test_the_lines_of_a_long_job_show_no_secret(secret_project: Project) -> None
         lines.append(run.stdout.readline())
         assert lines[-1], lines
     (secret_project.root / "go").touch()
-    lines.append(run.communicate(timeout=60)[0])
+    lines.append(run.communicate(timeout=120)[0])
     assert TOKEN[:6] not in "".join(lines)
 
 

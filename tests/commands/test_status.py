@@ -75,7 +75,7 @@ def test_a_run_is_followed_from_its_first_job_to_its_end(project: Project) -> No
     assert lines[0].startswith(f"run {found['run_id']} in progress: ")
     assert any(line.startswith("als ") and " 25 %" in line and "epoch 1, loss 0.400" in line for line in lines)
     (project.root / "go").touch()
-    run.wait(60)
+    run.wait(120)
     found = state(project)
     assert (found["state"], found["exit_code"], found["remaining_s"]) == ("finished", 1, None)
     assert jobs(found)["als"]["metrics"] == {"score": 1.0}
@@ -87,7 +87,7 @@ def test_a_killed_run_says_so(project: Project) -> None:
     run = project.start("-n0")
     eventually((project.root / "printed").exists)
     run.kill()
-    run.wait(60)
+    run.wait(120)
     found = state(project)
     assert (found["state"], found["ended"]) == ("killed", None)
     als = jobs(found)["als"]

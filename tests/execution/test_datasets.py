@@ -301,7 +301,7 @@ def test_processes_that_simulate_at_the_same_time_share_one_result(home: Path, c
         f"print(obtain(data, cache=Path({str(cache)!r}))[1])\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    hashes = {process.communicate(timeout=60)[0] for process in processes}
+    hashes = {process.communicate(timeout=120)[0] for process in processes}
     assert len(hashes) == 1
     assert count.read_text() == "."
 

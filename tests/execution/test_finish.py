@@ -228,12 +228,20 @@ def test_whatever_a_script_does_to_the_modules_its_files_are_whole(
         assert (ours.files, ending.exit_status) == ({"text": b"x"}, 0), name
 
 
+GROWS_AT_ITS_END = """
+def grow(result):
+    while not result.exists(): time.sleep(0.01)
+    fat = bytearray(b"x") * (300 * 2**20)
+    time.sleep(1000)
+"""
+
+
 def test_a_job_that_is_stopped_at_its_end_still_ends_its_files(workplace: Workplace, launcher: ServerLauncher) -> None:
     top = START + "import threading, time\ntext = open(folder + 'text', 'w'); text.write('x')\n"
-    body = "threading.Thread(target=time.sleep, args=(1000,)).start()\nreturn {}"
+    body = "threading.Thread(target=grow, args=(run.folder.with_name('result.json'),)).start()\nreturn {}"
     request = workplace.request(
-        workplace.function(body, top=top, limits={"timeout": 0.5}), settings=RunSettings(grace_s=60)
+        workplace.function(body, top=top + GROWS_AT_ITS_END, limits={"memory": 200.0}), settings=RunSettings(grace_s=60)
     )
     ours, ending = attempt(launcher, request)
-    assert (ours.files, ending.ended_by) == ({"text": b"x"}, "timeout")
+    assert (ours.files, ending.ended_by) == ({"text": b"x"}, "memory")
     assert "Traceback" not in ours.printed

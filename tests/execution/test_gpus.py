@@ -21,7 +21,7 @@ from pytest_training.execution.gpus import Cards, cards_for
 from .workplace import Workplace
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(sys.platform != "linux", reason="the job server needs Linux"),
 ]
 HOLDING = """

@@ -41,7 +41,7 @@ from pytest_training.processes import tree
 
 from .workplace import Workplace
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 SEGFAULT = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(0.01)"
@@ -145,14 +145,15 @@ def test_a_job_that_is_asked_to_end_may_say_goodbye(workplace: Workplace, launch
     body = """
     import time
     try:
+        fat = bytearray(b"x") * (400 * 2**20)
         while True:
             time.sleep(0.01)
     finally:
         run.save("goodbye.txt", "saved")
     """
     for each in (launcher, SubprocessLauncher()):
-        request = workplace.request(workplace.function(body, limits={"timeout": 2}), settings=RunSettings(grace_s=30))
-        assert each.launch(request).ending.ended_by == "timeout"
+        request = workplace.request(workplace.function(body, limits={"memory": 300}), settings=RunSettings(grace_s=30))
+        assert each.launch(request).ending.ended_by == "memory"
         assert (AttemptFolder(Path(request.folder)).artifacts / "goodbye.txt").read_text() == "saved"
 
 

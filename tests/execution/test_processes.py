@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -120,6 +121,7 @@ def test_peak_memory_counts_from_the_reset() -> None:
     assert after < 100
 
 
+PR_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 ZOMBIES = """
 import os, sys, time
 for _ in range(300):
@@ -137,11 +139,14 @@ def test_children_that_nobody_waited_for_are_no_part_of_a_tree() -> None:
     eventually(lambda: len(processes.children(parent.pid)) == 301)
     eventually(lambda: len(processes.tree(parent.pid)) == 2)
     processes.adopt_orphans()
-    known = set(processes.children(os.getpid())) - {parent.pid}
-    processes.signal_tree(parent.pid, signal.SIGKILL)
-    parent.communicate()
-    processes.kill_orphans(known)
-    assert set(processes.children(os.getpid())) == known
+    try:
+        known = set(processes.children(os.getpid())) - {parent.pid}
+        processes.signal_tree(parent.pid, signal.SIGKILL)
+        parent.communicate()
+        processes.kill_orphans(known)
+        assert set(processes.children(os.getpid())) == known
+    finally:  # else what later tests leave behind stays a zombie of this process
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [("os._exit(3)", 3), ("os.kill(os.getpid(), 9)", -9)])

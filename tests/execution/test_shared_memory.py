@@ -33,7 +33,8 @@ ENDS = {
     "it raises": "raise ValueError",
     "os._exit": "os._exit(3)",
     "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
-    "its time limit, deaf": "signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(1000)",
+    "its memory limit, deaf": "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "fat = bytearray(b'x') * (300 * 2**20)\ntime.sleep(1000)",
     "processes that go on": "multiprocessing.get_context('fork').Process(target=time.sleep, args=(1000,)).start()\n"
     "os._exit(0)",
 }
@@ -41,7 +42,7 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ENDS)
 def test_nothing_is_left_however_the_job_ends(workplace: Workplace, launcher: ServerLauncher, end: str) -> None:
-    limits = {"timeout": 0.5} if "time" in end.split() else {}
+    limits = {"memory": 200.0} if "memory" in end.split() else {}
     request = workplace.request(workplace.function(SHARED + ENDS[end], limits=limits))
     for each in (launcher, SubprocessLauncher()) if end in {"it passes", "SIGKILL"} else (launcher,):
         each.launch(request)

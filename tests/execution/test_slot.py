@@ -80,7 +80,8 @@ def test_the_outcome_is_returned_and_on_disk(workplace: Workplace, slot: Slot) -
 def test_a_retry_mends_an_accident_and_every_attempt_keeps_its_folder(
     workplace: Workplace, slot: Slot, fault: str, cause: str
 ) -> None:
-    job = workplace.function(SECOND_TIME_LUCKY.format(fault=fault), retries=1, limits={"timeout": 2})
+    most_s = 2 if cause == "timeout" else 60
+    job = workplace.function(SECOND_TIME_LUCKY.format(fault=fault), retries=1, limits={"timeout": most_s})
     outcome = slot.train(planned(job))
     assert (outcome.status, outcome.notes) == ("passed", ("passed at attempt 2",))
     assert [(attempt.number, attempt.status, attempt.cause) for attempt in outcome.attempts] == [
@@ -516,7 +517,9 @@ def test_pauses_before_another_attempt_are_waiting(workplace: Workplace, slot: S
 def test_a_job_does_not_pay_for_what_others_import(
     workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (workplace.training / "heavy.py").write_text("import time\ntime.sleep(0.7)\n")
+    started = tmp_path / "reports/runs/r1/jobs"  # the server may have begun long before the job asks for its process
+    wait = f"while not list(Path({str(started)!r}).glob('*/attempt-1/started.json')): time.sleep(0.01)"
+    (workplace.training / "heavy.py").write_text(f"import time\nfrom pathlib import Path\n{wait}\ntime.sleep(0.7)\n")
     monkeypatch.setenv("PYTHONPATH", str(workplace.training))
     server = start_server(["heavy"], log=tmp_path / "server.log", seed=0)
     slot = Slot(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import socket
 import sys
 import time
@@ -124,7 +125,7 @@ def test_a_silent_node_is_said_and_the_next_attempt_begins_with_nothing_of_the_l
     watched.poll(folder)
     assert watched.values() == "stalled: no output and no CPU for 11 min 40 s"
     watched.heard -= 2 * watch.SILENT_AFTER_S
-    assert watched.values() == "no word from its node for 20.0 s"
+    assert re.fullmatch(r"no word from its node for 2\d\.\d s", watched.values())
     attempt(folder, 2)
     watched.poll(folder)
     assert (watched.memory_mb, watched.values(), watched.slot) == (None, "", "w3")

@@ -87,7 +87,7 @@ def test_jobs_that_were_interrupted_or_never_begun_end_too(project: Project) -> 
     run = project.start("-p", "no:xdist")
     eventually(lambda: any(log.stat().st_size for log in project.reports.glob("runs/*/jobs/b/attempt-1/log.txt")))
     run.send_signal(signal.SIGINT)
-    assert run.wait(60) == pytest.ExitCode.INTERRUPTED
+    assert run.wait(120) == pytest.ExitCode.INTERRUPTED
     assert ended(project) == {"a": "passed", "b": "interrupted", "c": "not run"}
 
 

@@ -14,7 +14,7 @@ from sessions import PATIENCE_S, Project
 from watching import eventually, pid_in, processes_with
 
 pytestmark = [
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 SLOW = pytest.mark.slow

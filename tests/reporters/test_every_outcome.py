@@ -124,7 +124,7 @@ def test_a_run_that_is_interrupted_names_the_jobs_that_ran_and_those_that_had_no
     run = project.start("-p", "no:xdist")
     eventually(lambda: any(log.stat().st_size for log in project.reports.glob("runs/*/jobs/b/attempt-1/log.txt")))
     run.send_signal(signal.SIGINT)
-    assert run.wait(60) == 2
+    assert run.wait(120) == 2
     check_structure(junit(project))
     cases = {name[18:-1]: case for name, case in project.cases().items()}
     assert {job_id: properties(case)["status"] for job_id, case in cases.items()} == {

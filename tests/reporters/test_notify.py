@@ -127,7 +127,7 @@ def test_a_failure_is_sent_while_the_others_go_on_and_a_killed_run_too(project: 
     assert inbox.titles == ["broken failed: ValueError: no"]
     assert inbox.messages[0]["message"].splitlines()[1] == "1 of 2 jobs have ended; the others go on"
     os.kill(run.pid, signal.SIGKILL)
-    run.wait(60)
+    run.wait(120)
     eventually(lambda: len(inbox.messages) == 2)
     assert inbox.titles[1] == "killed · 0 of 2 passed · broken failed: ValueError: no"
     assert "go on: pytest --training-resume" in inbox.messages[1]["message"]
@@ -140,7 +140,7 @@ def test_a_stalled_job_is_sent_once(project: Project, inbox: Inbox) -> None:
     run = project.start("-n0")
     eventually(lambda: inbox.messages)
     (project.root / "go").touch()
-    run.wait(60)
+    run.wait(120)
     assert inbox.titles == ["als is stalled"]
     assert inbox.messages[0]["message"].startswith("stalled: no output and no CPU for ")
 

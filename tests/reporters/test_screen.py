@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -246,8 +247,8 @@ def test_a_job_that_waits_for_the_imports_of_others_is_shown_as_waiting(tmp_path
     (line, _) = region([waiting], Counter(), None, size=(100, 30), now=NOW)
     assert waiting.is_waiting
     assert "waiting" in line.plain
-    assert "loading monai, 40" in line.plain
-    assert "1:05" in line.plain
+    assert re.search(r"loading monai, 4\d", line.plain)
+    assert re.search(r"1:0[5-9]|1:1\d", line.plain)
     assert watched.remaining_s() == 100.0
     attempt.events.write_text('{"t": 0.0, "pid": 1}\n')
     (running,) = watched.poll()

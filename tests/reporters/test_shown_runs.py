@@ -13,7 +13,8 @@ from pathlib import Path
 import hostile
 import pytest
 from made_runs import make_run, publish
-from sessions import Project, properties, text
+from sessions import WAIT, Project, properties, text
+from watching import eventually
 
 
 @pytest.fixture
@@ -172,9 +173,14 @@ def test_a_regression_rule_that_cannot_be_is_a_usage_error(project: Project) -> 
 
 @pytest.mark.slow
 def test_lines_say_when_a_job_starts_and_that_it_goes_on(project: Project) -> None:
-    project.job("als", 'import time\nrun.log(epoch=3)\nrun.progress(1, 4)\ntime.sleep(1.5)\nreturn {"score": 1.0}')
-    result = project.run("-o", "training_heartbeat=0.4s")
-    result.stdout.fnmatch_lines(["started als", "running als  for *s, 25 %, epoch 3*", "PASSED*als*"])
-    assert "\x1b" not in result.stdout.str()
+    body = 'run.log(epoch=3)\nrun.progress(1, 4)\nwait_for(jobs(run).parents[3] / "go")\nreturn {"score": 1.0}'
+    project.job("als", body, top=WAIT)
+    session = project.start("-o", "training_heartbeat=0.4s")
+    eventually(lambda: re.search(r"^running als  for .*s, 25 %, epoch 3", project.said, re.MULTILINE))
+    (project.root / "go").touch()
+    assert session.wait(120) == 0
+    lines = ["started als", "running als  for *s, 25 %, epoch 3*", "PASSED*als*"]
+    pytest.LineMatcher(project.said.splitlines()).fnmatch_lines(lines)
+    assert "\x1b" not in project.said
     quiet = project.run("-o", "training_heartbeat=0.4s", "--training-progress=off")
     assert "started" not in quiet.stdout.str()

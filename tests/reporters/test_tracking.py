@@ -252,7 +252,7 @@ def test_a_killed_pytest_leaves_killed_runs(project: Project, server: Server) ->
 
 
 def waiting() -> str:
-    return f"from pathlib import Path\n{WAIT.replace('60', str(SLOW_S))}"
+    return f"from pathlib import Path\n{WAIT.replace('120', str(SLOW_S))}"
 
 
 def test_a_server_that_hangs_in_a_run_costs_one_warning(project: Project, server: Server) -> None:

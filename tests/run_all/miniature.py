@@ -38,7 +38,7 @@ import json, time
 def train(run, *, epochs=1, folds=2):
     jobs = run.folder.parents[2]
     workers = json.loads((jobs.parent / "plan.json").read_text())["workers"]
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while workers > 1 and len(list(jobs.iterdir())) < 2:
         assert time.monotonic() < give_up, "no other job ever began"
         time.sleep(0.01)

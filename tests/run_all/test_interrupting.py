@@ -72,7 +72,7 @@ def test_a_run_that_is_interrupted_before_it_begins_has_a_summary(miniature: Min
     )
     eventually((tmp_path / "here").exists)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
+    assert process.wait(120) == 130
     assert miniature.statuses() == {"als": "INTERRUPTED"}
 
 
@@ -95,5 +95,5 @@ def test_a_run_that_is_interrupted_while_pytest_is_imported_has_a_summary(miniat
     process = subprocess.Popen(miniature.command("--only", "als"), cwd=miniature.root, env=environment)
     eventually((tmp_path / "here").exists)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
+    assert process.wait(120) == 130
     assert miniature.statuses() == {"als": "INTERRUPTED"}

@@ -99,6 +99,15 @@ def pytest_configure(config):
     config.pluginmanager.register(Reporter(config), "terminalreporter")
 """
 """pytest-tldr: a terminal that is none of pytest's."""
+LONGER_FOR_A = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "[a]" in item.name:
+            item.add_marker(pytest.mark.timeout(60))
+"""
+"""A busy machine may take longer than half a second for the job that passes."""
 OPTIONS = """
 def pytest_addoption(parser):
     parser.addoption("--cov", action="append", dest="cov_source")
@@ -146,6 +155,7 @@ def test_a_timeout_of_tests_is_a_time_limit_of_jobs(project: Project, method: st
     project.job("c", "time.sleep(60)", top="import time")
     project.write("training/jobs.yaml", "jobs: {a: {timeout: 1h}, b: {timeout: 1h}, c: {timeout: 0.2s}}\n")
     assert project.pytester is not None
+    project.write("conftest.py", LONGER_FOR_A)
     limit = ("--timeout", "0.5", "--timeout-method", method)
     result = project.pytester.runpytest_inprocess("-p", "no:hypothesispytest", *limit)
     result.assert_outcomes(passed=1, failed=2)

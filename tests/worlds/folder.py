@@ -13,7 +13,7 @@ from sessions import Files, command, environment
 import pytest_training
 
 PACKAGE = Path(pytest_training.__file__).parent
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 QUICK = '''"""Say one half."""
 
 

@@ -163,7 +163,7 @@ def test_a_variable_that_is_not_set_fails_its_jobs_alone(four: Folder) -> None:
 
 
 def test_a_job_that_goes_over_its_time_leaves_a_masked_log(waiting: Folder) -> None:
-    trained(waiting, "-n0", "--training-timeout", "2s").counted(failed=1)
+    trained(waiting, "-n0", "--training-timeout", "5s").counted(failed=1)
     (log,) = waiting.root.glob("reports/runs/*/jobs/one/attempt-1/log.txt")
     assert log.read_text().startswith("the token is ***\n")
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-import psutil
 import pytest
 from sessions import WAIT, Project
 from watching import eventually, processes_with
 
-from cluster.listening import assert_private
+from cluster.listening import assert_private, processes
 from cluster.slurm.one_node import Slurm
 
 TOP = f'{WAIT}\nfrom pathlib import Path\nnote = Path(__file__).with_name("began")\n'
@@ -18,7 +17,7 @@ UNTIL = 'note.write_text("")\nwait_for(note.with_name("go"))\nreturn {"score": 1
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 @pytest.mark.usefixtures("slurm")
 def test_what_starts_in_a_queue_is_private_and_leaves_no_key(
     tmp_path: Path, daemons: Slurm, monkeypatch: pytest.MonkeyPatch
@@ -31,7 +30,7 @@ def test_what_starts_in_a_queue_is_private_and_leaves_no_key(
     monkeypatch.setenv(*mark.split("=", 1))
     with project.start("--training-cluster", "slurm") as session:
         eventually((project.root / "training/began").exists)
-        assert_private([psutil.Process(pid) for pid in processes_with(mark)])
+        assert_private(processes(processes_with(mark)))
         (folder,) = project.reports.glob(".cluster-*")
         modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
         assert (stat.S_IMODE(folder.stat().st_mode), modes) == (0o700, {0o600})

@@ -15,11 +15,10 @@ from watching import eventually, pid_in, processes_with
 
 from cluster.slurm.one_node import Slurm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 CLUSTER = ("--training-cluster", "slurm")
 ONE_CORE = ("DASK_JOBQUEUE__SLURM__CORES", "1")
 """A node of one core, in place of the page's."""
-GONE_WITHIN_S = 10.0  # from SIGKILL of pytest to an empty queue
 CATALOGUE = """
 jobs:
   needy: {needs: [model]}
@@ -74,7 +73,7 @@ def session(project: Project, *arguments: str) -> Iterator[subprocess.Popen[byte
 
 def end(project: Project, process: subprocess.Popen[bytes]) -> None:
     """Wait for the end of a session that passes."""
-    assert process.wait(60) == 0, project.said
+    assert process.wait(120) == 0, project.said
 
 
 def make_twelve(project: Project) -> None:
@@ -152,8 +151,8 @@ def test_the_queue_is_empty_soon_after_pytest_was_killed(
         eventually(lambda: len(list(project.root.glob("[abc]"))) == 2 and len(slurm.queue()) == 3)
         process.kill()
         process.wait()
-        eventually(lambda: slurm.queue() == [], within_s=GONE_WITHIN_S)
-        eventually(lambda: processes_with(mark) == {}, within_s=GONE_WITHIN_S)
+        eventually(lambda: slurm.queue() == [])
+        eventually(lambda: processes_with(mark) == {})
     assert list(project.reports.glob(".cluster-*")) == []  # keys
 
 
@@ -165,7 +164,7 @@ def test_ctrl_c_while_no_node_has_come_ends_the_session(
     with session(project, *CLUSTER) as process:
         eventually(lambda: slurm.queue() != [])
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == pytest.ExitCode.INTERRUPTED, project.said
+        assert process.wait(120) == pytest.ExitCode.INTERRUPTED, project.said
     assert "KeyboardInterrupt" in project.said
     assert slurm.queue() == []
     assert list(project.reports.glob(".cluster-*")) == []
@@ -176,7 +175,7 @@ def test_ctrl_c_while_no_node_has_come_ends_the_session(
     [
         ({"QUEUE": "nonsense"}, ": sbatch: error: invalid partition specified: nonsense*"),
         ({"MEMORY": "999GiB"}, ": sbatch: error: Memory specification can not be satisfied*"),
-        ({"JOB_SCRIPT_PROLOGUE": "['module load cuda', 'exit 3']"}, " within 6 s: a node ended with '*module: *'*"),
+        ({"JOB_SCRIPT_PROLOGUE": "['module load cuda', 'exit 3']"}, " within 20 s: a node ended with '*module: *'*"),
     ],
 )
 def test_a_session_says_why_slurm_has_no_node_for_it(
@@ -185,7 +184,7 @@ def test_a_session_says_why_slurm_has_no_node_for_it(
     for name, value in settings.items():
         monkeypatch.setenv(f"DASK_JOBQUEUE__SLURM__{name}", value)
     project.jobs("one", "two")
-    result = project.run(*CLUSTER, "-n", "40", "-o", "training_cluster_wait=6s")
+    result = project.run(*CLUSTER, "-n", "40", "-o", "training_cluster_wait=20s")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: --training-cluster slurm: no node to train on{said}"])
     assert slurm.queue() == []
