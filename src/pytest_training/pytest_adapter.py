@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import difflib
 import os
 import sys
 import time
@@ -14,8 +15,6 @@ import pytest
 from _pytest import timing
 from _pytest.pathlib import fnmatch_ex
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
-
-from pytest_training.wording import nearest
 
 
 def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -53,7 +52,7 @@ def note_unknown_options(parser: pytest.Parser, args: Sequence[str]) -> None:
     known: dict[str, Any] = parser.optparser._option_string_actions  # noqa: SLF001  (there is no public name)
     own = ", ".join(name for name in known if name.startswith("--training-"))
     for word in {word.partition("=")[0] for word in args if word.startswith("--")}.difference(known):
-        near = nearest(word, known, cutoff=0.88)  # all of the plugin's begin alike
+        near = difflib.get_close_matches(word, known, 1, cutoff=0.88)  # all of the plugin's begin alike
         if near or word.startswith("--training-"):
             parser.extra_info[word] = f"did you mean {near[0]}?" if near else f"expected one of {own}"
 

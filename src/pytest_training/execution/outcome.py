@@ -195,11 +195,8 @@ class Outcome(Reported, frozen=True, kw_only=True):
     @property
     def is_trained(self) -> bool:
         """True if a process executed the job, or an earlier run's outcome is still true."""
-        return (
-            self.status == Status.PASSED
-            or self.cause == "unchanged"
-            or any(attempt.ending != Ending() for attempt in self.attempts)
-        )
+        is_still_true = self.status == Status.PASSED or self.cause == "unchanged"
+        return is_still_true or any(attempt.ending != Ending() for attempt in self.attempts)
 
     @property
     def took_s(self) -> float:
