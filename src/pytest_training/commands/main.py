@@ -121,9 +121,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: Sequence[str]) -> None:
-    if words[:1] == ["--version"]:
-        sys.stdout.write(f"{PROGRAM} {__version__}\n")
-        return
     parser = _parser()
     verb = words[0] if words else ""
     if verb not in VERBS and not verb.startswith("-"):
@@ -139,7 +136,7 @@ def _answer(words: Sequence[str]) -> None:
 
 def _parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Prepare a project for training; ask about its runs.")
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}", help="print the version")
     parsers = parser.add_subparsers(metavar="VERB", required=True)
     for name, sentence in VERBS.items():
         each = parsers.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
