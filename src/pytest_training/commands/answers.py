@@ -26,6 +26,7 @@ from pytest_training.text import clean_line, fit, one_line, table
 from pytest_training.units import duration
 from pytest_training.wording import one_of
 
+GUIDE = Path(__file__).with_name("guide.txt")
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
 FOLLOW_S = 0.2
 AT_FIRST = 40_000  # bytes of a log that is already long when somebody begins to follow it
@@ -87,6 +88,11 @@ def report(arguments: argparse.Namespace, project: Project) -> None:
     lines += [] if run.is_finished else ["this run did not finish: the report shows what is on disk"]
     facts = {"run_id": folder.run_id, "is_finished": run.is_finished, "outcomes": run.outcomes, "written": written}
     answer(arguments, facts, [*lines, *(f"wrote {path}" for path in written)])
+
+
+def guide(arguments: argparse.Namespace, project: Project) -> None:  # noqa: ARG001  (as every verb)
+    """Print one page of commands and files, for a program that drives pytest-training."""
+    say(GUIDE.read_text(encoding="utf-8").rstrip("\n"))
 
 
 def answer(arguments: argparse.Namespace, value: Any, lines: Iterable[str]) -> None:

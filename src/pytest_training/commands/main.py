@@ -35,9 +35,8 @@ VERBS = {
     "prune": "remove old run folders that nothing refers to; the history stays",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
-PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
-PLACES |= {"status": "status", "guide": "guide"}
-PLACES |= dict.fromkeys(("runs", "diff", "best", "prune"), "runs")
+PLACES = dict.fromkeys(("runs", "diff", "best", "prune"), "runs") | dict.fromkeys(("init", "save-durations"), "prepare")
+PLACES |= {"compare": "comparing", "table": "studies", "status": "status"}
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
 JOB = {"metavar": "JOB", "help": "the job's id"}
 RUN = {"metavar": "RUN", "nargs": "?", "default": "last"}
