@@ -16,6 +16,11 @@ NAMED = {
     "the mean of folds": ("s = cross_val_score(m, X, y)\nprint(s.mean())", "0.7", {"cross_val_score": 0.7}),
     "a model's score": ("print('Results')\nprint(model.score(X, y))", "Results\n0.7", {"score": 0.7}),
     "two": ("print(mean_absolute_error(y, p))\nprint(r2_score(y, p))", "3\n0.5", {"mean_absolute_error": 3, "r2": 0.5}),
+    "a number in its name": (
+        "loss = f(y, p)\nprint(loss)\nloss2 = f(y, q)\nprint(loss2)",
+        "0.9\n0.8",
+        {"loss": 0.9, "loss2": 0.8},
+    ),
     "beside a count": ("print(len(x))\nprint(accuracy_score(y, p))", "150\n0.9", {"accuracy": 0.9}),
     "beside a line with text": ("print('of all', a)\nprint(loss)", "of all x\n0.9", {"loss": 0.9}),
     "below a matrix": (

@@ -58,7 +58,7 @@ _NOISE = tuple(
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
 )  # what is no measurement; each with texts of which a line must have one, in lower case
-_LEVEL = re.compile(
+LEVEL = re.compile(
     r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
 )
 _LONGEST_PREFIX = 160
@@ -147,7 +147,7 @@ def clean(text: str) -> str:
     """Return a line without times, places, progress bars and settings."""
     if not text.isascii():
         text = text.translate(_WIDE)
-    if (level := _LEVEL.search(text)) and level.start() < _LONGEST_PREFIX and not is_measured(text[: level.start()]):
+    if (level := LEVEL.search(text)) and level.start() < _LONGEST_PREFIX and not is_measured(text[: level.start()]):
         text = text[level.end() :]
     lower = text.lower()
     for guards, pattern, replacement in _NOISE:
