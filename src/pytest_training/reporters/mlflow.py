@@ -87,7 +87,8 @@ class Reporter:
             try:
                 socket.create_connection(place, REACH_S).close()
             except OSError as error:
-                raise ConnectionError(f"nobody answers at {place[0]}:{place[1]}: {error.strerror or error}") from None
+                problem = f"nobody answers at {place[0]}:{place[1]}: {error.strerror or error}"
+                raise ConnectionError(problem) from None
         self.say((LOADING_S, "the import of MLflow"))
         from mlflow import MlflowClient  # noqa: PLC0415  (takes seconds)
 
