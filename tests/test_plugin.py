@@ -455,6 +455,14 @@ def test_any_path_and_every_strictness_will_do(tmp_path: Path) -> None:
     assert project.statuses() == {"größe": "passed", "b": "passed", "c": "failed"}
 
 
+def test_pytest_does_not_rewrite_the_plugin_for_its_asserts(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.jobs("a")
+    loader = "sys.modules['pytest_training.session.items'].__loader__"
+    project.write("test_loader.py", f"import sys\n\ndef test_it():\n    assert '_pytest' not in repr({loader})\n")
+    project.run("test_loader.py").assert_outcomes(passed=1)
+
+
 # Projects that do not train
 
 

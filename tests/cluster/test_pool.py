@@ -270,7 +270,7 @@ STATES = {
     "without its server": (
         Task("finished"),
         Reply(lost=Lost(cause="server died", reason="the job server died")),
-        "the job server of node b on hb died while the job ran; see server.log in the run folder",
+        "the job server of node b on hb died while the job ran; see any server.log in the run folder",
     ),
     "an error there": (Task("error", OSError("disk")), None, "a node cannot execute it: OSError: disk"),
 }

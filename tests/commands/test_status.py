@@ -15,7 +15,9 @@ from sessions import Project, text
 from watching import eventually
 
 from pytest_training.commands.main import main
+from pytest_training.errors import DeclarationError
 from pytest_training.execution.outcome import StudyResult
+from pytest_training.planning.plan import EarlierRun
 from pytest_training.records.recorded_run import run_ids
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
@@ -71,6 +73,9 @@ def test_a_run_is_followed_from_its_first_job_to_its_end(project: Project) -> No
     assert (project.reports / "runs" / found["run_id"] / als["log"]).read_text() == "begun\n"
     assert (broken["reason"], broken["cause"]) == ("raised ValueError: no", "error")
     assert (stroke["status"], stroke["optional"]) == ("waiting", True)
+    refused = project.ask("report")
+    assert refused.ret == 2
+    assert f"run {found['run_id']} is still running and writes its page itself" in text(refused)
     lines = project.ask("status").outlines
     assert lines[0].startswith(f"run {found['run_id']} in progress: ")
     assert any(line.startswith("als ") and " 25 %" in line and "epoch 1, loss 0.400" in line for line in lines)
@@ -79,6 +84,8 @@ def test_a_run_is_followed_from_its_first_job_to_its_end(project: Project) -> No
     found = state(project)
     assert (found["state"], found["exit_code"], found["remaining_s"]) == ("finished", 1, None)
     assert jobs(found)["als"]["metrics"] == {"score": 1.0}
+    (project.reports / "runs" / found["run_id"] / "jobs/als/outcome.json").write_text("{")
+    assert jobs(state(project))["als"]["reason"] == "its outcome.json cannot be read"
     assert found["page"] == str(project.reports / "runs" / found["run_id"] / "index.html")
 
 
@@ -91,8 +98,8 @@ def test_a_killed_run_says_so(project: Project) -> None:
     found = state(project)
     assert (found["state"], found["ended"]) == ("killed", None)
     als = jobs(found)["als"]
-    assert (als["status"], als["reason"]) == ("interrupted", "the run was killed while this job ran")
-    assert " was killed: 1 interrupted" in project.ask("status").outlines[0]
+    assert (als["status"], als["reason"]) == ("interrupted", "the run ended without a record of this job")
+    assert " ended without a record: 1 interrupted" in project.ask("status").outlines[0]
 
 
 def test_a_run_is_named_by_the_beginning_of_its_id(project: Project) -> None:
@@ -124,6 +131,22 @@ def test_a_study_counts_once_and_takes_what_its_trials_took_in_every_answer(
     answer("report")
     assert "4.0 s</span>" in folder.page.read_text()
     assert "| 4.0 s |" in folder.summary.read_text()
+
+
+@pytest.mark.parametrize("verb", ["status", "report"])
+def test_a_damaged_newest_run_is_named_and_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    run = make_run(tmp_path, jobs=2, epochs=1)
+    damaged = tmp_path / "runs" / "20990101-000000-000000-ffff"
+    damaged.mkdir()
+    (damaged / "plan.json").write_text("{")
+    assert main([verb, "--reports", str(tmp_path)]) == 0
+    answer = capsys.readouterr()
+    assert answer.out.startswith(f"run {run.run_id}")
+    assert f"warning: run {damaged.name} is skipped: " in answer.err
+    with pytest.raises(DeclarationError, match=rf"{damaged.name}.*; --training-resume=RUN resumes another run"):
+        EarlierRun.find(tmp_path, "last")
 
 
 def test_the_answers_for_programs_are_as_their_schemas_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pytest_training.errors import TrainingError
+from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution import job_files, slot
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.unfinished import begun_attempt
@@ -37,7 +37,7 @@ LINE_LIMIT = 2_000
 def logs(arguments: argparse.Namespace, project: Project) -> None:
     """Print the log of a job; until the job ends if the run is in progress."""
     running = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
-    folder = running or find_run(project.reports, "last")
+    folder = running or readable_run(project.reports, "last")
     jobs, job_id = {planned.job.id: planned.job for planned in read_plan(folder.plan).jobs}, arguments.job
     check_job(job_id, jobs, f"run {folder.run_id}")
     remark(f"log of {job_id} in run {folder.run_id} ({'ended' if running is None else 'running'})")
@@ -75,8 +75,10 @@ def report(arguments: argparse.Namespace, project: Project) -> None:
     from pytest_training.reporters.html.page import write_page  # noqa: PLC0415  (imports jinja2)
     from pytest_training.reporters.markdown import write_summary  # noqa: PLC0415  (only needed here)
 
-    folder = find_run(project.reports, arguments.run)
-    is_latest = run_ids(project.reports)[-1:] == [folder.run_id]
+    folder = readable_run(project.reports, arguments.run)
+    if is_going_on(folder):
+        raise TrainingError(f"run {folder.run_id} is still running and writes its page itself: report again at its end")
+    is_latest = arguments.run == "last" or run_ids(project.reports)[-1:] == [folder.run_id]
     code = lookup.project_of(project.training_root, project.root)
     run = read_run(folder, model.RunSettings(compare=arguments.compare, project=str(code)))
     write_page(run, is_latest=is_latest)
@@ -99,6 +101,18 @@ def answer(arguments: argparse.Namespace, value: Any, lines: Iterable[str]) -> N
     """Print the answer: the value as JSON if the command line asks for that, else the lines."""
     for line in [encode(value, indent=2).decode()] if arguments.json else lines:
         say(line)
+
+
+def readable_run(reports: Path, name: str) -> RunFolder:
+    """Return a run by its name; for `last`, name and skip those without a readable plan."""
+    for run_id in reversed(run_ids(reports) if name == "last" else ()):
+        try:
+            read_plan(RunFolder(reports, run_id).plan)
+        except DeclarationError as error:
+            remark(f"warning: run {run_id} is skipped: {error}")
+        else:
+            return RunFolder(reports, run_id)
+    return find_run(reports, name)
 
 
 def say(line: str) -> None:

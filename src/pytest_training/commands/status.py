@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
-from pytest_training.commands.answers import answer
+from pytest_training.commands.answers import answer, readable_run
 from pytest_training.execution.folder import ReportsFolder, RunFolder, seconds_between, utc_now
 from pytest_training.execution.outcome import Outcome, Tolerated
 from pytest_training.execution.unfinished import begun_attempt, final_outcome
 from pytest_training.jobs.model import SCHEMA_VERSION, PlannedJob, Value
 from pytest_training.project import Project
-from pytest_training.records.recorded_run import TrainingRun, find_run, is_going_on, read_run, running_run
+from pytest_training.records.recorded_run import TrainingRun, is_going_on, read_run, running_run
 from pytest_training.registry import Registry
 from pytest_training.reporters.console import state_counts
 from pytest_training.reporters.watch import Watch, WatchedJob, watch_of
@@ -71,7 +71,7 @@ def status(arguments: argparse.Namespace, project: Project) -> None:
     """Print the state of the run in progress, else of the last one, or of the named one."""
     going_on = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
     is_usual = arguments.run == "last" and going_on
-    found = status_of(going_on if is_usual and going_on else find_run(project.reports, arguments.run))
+    found = status_of(going_on if is_usual and going_on else readable_run(project.reports, arguments.run))
     answer(arguments, found, _lines(found))
 
 
@@ -134,7 +134,7 @@ def _job(planned: PlannedJob, outcome: Outcome | None, running: WatchedJob | Non
 
 def _lines(found: RunStatus) -> Iterator[str]:
     """Yield the state in words: of trials those that run."""
-    words = {"running": "in progress", "finished": "has ended", "killed": "was killed"}[found.state]
+    words = {"running": "in progress", "finished": "has ended", "killed": "ended without a record"}[found.state]
     counts = state_counts({job.id: (job.trial_of, job.word) for job in found.jobs})
     left = f"; {done_about(found.remaining_s, datetime.now().astimezone())}" if found.remaining_s else ""
     yield f"run {found.run_id} {words}: {counts}{left}"

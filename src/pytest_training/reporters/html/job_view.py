@@ -110,13 +110,15 @@ class JobView(Struct, frozen=True, dict=True):
     @property
     def curves(self) -> list[Curve]:
         """The learning curves of the last attempt, in front of those of the last run and of other trials."""
+        own = [*self._events(self.outcome, self.run.folder.path)]
+        if not any(event.log for event in own):
+            return []
         last = next((each for each in self.past if each.run_id != self.run.folder.run_id), None)
         behind = Behind(
             {result.gate.metric: result.gate for result in self.outcome.gates},
             courses(self._events(last.outcome, self.run.folder.stable.runs / last.run_id)) if last else {},
             self.siblings.others(self.outcome.job_id) if self.siblings else {},
         )
-        own = self._events(self.outcome, self.run.folder.path)
         return curves(own, most_points=self.scale.points, behind=behind)
 
     def _events(self, outcome: Outcome, run: Path) -> Iterable[Event]:
@@ -128,7 +130,7 @@ class JobView(Struct, frozen=True, dict=True):
         """The evaluations of the last attempt's predictions, with their pictures."""
         return judged(self.run.folder.path, self.outcome, most_points=self.scale.points)
 
-    @property
+    @functools.cached_property
     def command(self) -> str:
         """The command that trains the job once more with the same parameters and seed; empty if a search drew them."""
         job, job_id, parameters = self.planned.job, self.outcome.job_id, self.outcome.parameters

@@ -75,7 +75,7 @@ class Reporter:
         if self.thread is not None and self.thread.ident:
             self.thread.join()
         if run.record is not None:
-            with run.noting_failure(f"index.html in {run.folder.path}"):
+            with run.noting_failure(f"{run.folder.page}"):
                 write_page(run, is_latest=True)
                 run.pages.append(run.folder.stable.copy_of(run.folder.page))
 
