@@ -2,6 +2,7 @@
 
 import functools
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -142,11 +143,18 @@ class JobView(Struct, frozen=True, dict=True):
         asked = self.run.begun.arguments if self.run.begun and (job.study or job.trial_of) else ()
         for option, value in pairwise([*asked, ""]):
             words += [option, value][: 1 + ("=" not in option)] if option.startswith(STUDY_OPTIONS) else []
-        fixed = {each.name for each in job.declared if each.variable} | {*self.outcome.varied}
-        fixed |= {*self.study.table.parameters} if self.study else set()
-        for name in job.given:
-            if name in parameters and name not in fixed:
-                words += ["--set", f"{job_id}.{name}={setting(parameters[name])}"]
+        trials = [each.job for each in self.run.plan.jobs if each.job.trial_of == job_id]
+        jobs = trials or [replace(job, parameters=parameters)]
+        fixed = {each.name for each in jobs[0].declared if each.variable}.union(jobs[0].varied)
+        given = [
+            (each.id, f"{name}={setting(each.parameters[name])}")
+            for each in jobs
+            for name in each.given
+            if name in each.parameters and name not in fixed
+        ]
+        numbers = Counter(text for _, text in given)  # what all trials of a study are given is set once
+        for text in dict.fromkeys(f"{job_id if numbers[text] == len(jobs) else own}.{text}" for own, text in given):
+            words += ["--set", text]
         return one_line(shlex.join(words), 2000)
 
 
