@@ -237,6 +237,8 @@ LEFT = {
         "class MyScaler:\n    def fit_transform(self, x):\n        self.fit(x)\nMyScaler().fit_transform(x)\n",
         "nothing that it runs trains",
     ),
+    "an analysis of the training data": ("Train_Data_Analysis.py", "print(frame.describe())\n", None),
+    "windows": ("screen.py", "import tkinter as tk\nmodel.fit(x, y)\ntk.Tk().mainloop()\n", "serves an app"),
     "an app": ("app.py", "import streamlit as st\nmodel.fit(x, y)\nst.write(model.score(x, y))\n", "serves an app"),
     "a mode": ("x.py", "for x in data:\n    model.train(False)\n", "nothing that it runs trains"),
     "a curve": ("x.py", "if __name__ == '__main__':\n    optimize.minimize(f, x0)\n    stats.norm.fit(x)\n", "nothing"),

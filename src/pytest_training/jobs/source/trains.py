@@ -17,7 +17,7 @@ SHOWN_CALL = 60
 NAMED = re.compile(r"((pre|re)?train(ing)?|(fine|pre)_?tun(e|ing))(_.+)?")
 """Stems of files that say themselves that they train, in lower case and with `_` for `-`."""
 _PARTS = re.compile(
-    r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|plots?|curves?|logs?|history|results?|metrics?|figures?|report|data|data_?sets?|(data_?)?loaders?|val|hooks?)"
+    r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|plots?|curves?|logs?|history|results?|metrics?|figures?|report|data|data_?sets?|(data_?)?loaders?|val|hooks?|analysis|eda)"
 )
 _STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|demo|app|(pre)?train(ing)?)s?(_.*)?")
 """Stems of files that may start what other files define."""
@@ -63,7 +63,9 @@ _TRAINS = re.compile(
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
-_SERVES = re.compile(rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui)\b", re.MULTILINE)
+_SERVES = re.compile(
+    rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui|\w*tkinter)\b", re.MULTILINE
+)
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
