@@ -455,6 +455,14 @@ def test_any_path_and_every_strictness_will_do(tmp_path: Path) -> None:
     assert project.statuses() == {"größe": "passed", "b": "passed", "c": "failed"}
 
 
+def test_pytest_does_not_rewrite_the_plugin_for_its_asserts(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.jobs("a")
+    loader = "sys.modules['pytest_training.session.items'].__loader__"
+    project.write("test_loader.py", f"import sys\n\ndef test_it():\n    assert '_pytest' not in repr({loader})\n")
+    project.run("test_loader.py").assert_outcomes(passed=1)
+
+
 # Projects that do not train
 
 
@@ -493,6 +501,22 @@ def test_everyday_options_exist_only_where_there_are_jobs(project: Project) -> N
     result = project.here("--epochs", "3")
     result.stderr.fnmatch_lines(["*unrecognized arguments: --epochs*"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("--traning-compare=last", "--traning-compare: did you mean --training-compare?"),
+        ("--epoch=3", "--epoch: did you mean --epochs?"),
+        ("--colect-only", "--colect-only: did you mean --collect-only?"),
+        ("--training-worker", "--training-worker: expected one of --training-root, --training-catalogue, *"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_those_that_exist(project: Project, typed: str, answer: str) -> None:
+    project.jobs("als")
+    result = project.here(typed)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"  {answer}"])
 
 
 def test_a_project_keeps_its_own_epochs_and_fixture(project: Project) -> None:

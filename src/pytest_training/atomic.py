@@ -21,7 +21,9 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, below: Path | None = No
             with open(partial, "xb", opener=place.open_new) as file:
                 file.writelines(pieces)
             place.replace(partial, path.name)
-        except BaseException:  # Ctrl-C too leaves no part
+        except BaseException as error:  # Ctrl-C too leaves no part
             with contextlib.suppress(OSError):
                 place.remove(partial)
+            if isinstance(error, OSError):
+                raise OSError(error.errno, error.strerror, str(path)) from None  # it names the part alone
             raise

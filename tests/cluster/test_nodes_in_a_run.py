@@ -96,3 +96,22 @@ def test_lines_say_the_node_of_a_job_that_takes_long(tmp_path: Path) -> None:
     finally:
         (project.root / "go").touch()
         assert session.wait(120) == 0, project.said
+
+
+GOSSIP = """
+import threading, time
+threading.Thread(target=time.sleep, args=(600,), name="gossip", daemon=True).start()
+"""
+
+
+def test_the_run_says_what_the_job_servers_of_nodes_cannot_import(tmp_path: Path) -> None:
+    """Each of two nodes finds out; the sentence comes once."""
+    project, libraries = Project(tmp_path / "project"), tmp_path / "libraries"
+    libraries.mkdir()
+    (libraries / "gossip.py").write_text(GOSSIP, encoding="utf-8")
+    for name in ("a", "b"):
+        project.job(name, top="import gossip\n")
+    result = project.run("--training-cluster=local:2x1", env={"PYTHONPATH": str(libraries)})
+    assert result.ret == 0, result.outlines
+    said = [each for each in project.report()["training"]["problems"] if each.startswith("the jobs import gossip for")]
+    assert [each.partition(": ")[2].partition(" and")[0] for each in said] == ["that starts a thread (gossip),"]

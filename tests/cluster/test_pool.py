@@ -85,7 +85,7 @@ class Dask:
     def submit(self, _function: object, _order: bytes, *, key: str, **_: object) -> Task:
         task, reply = self.next
         if reply is not None:
-            self.hears((0.0, (key, msgspec.json.encode(reply))))
+            self.hears((0.0, (key, msgspec.json.encode(reply), ["each job imports for itself: no folder"])))
         return task
 
 
@@ -219,6 +219,14 @@ def test_a_node_that_was_given_back_is_not_asked_again_while_the_scheduler_names
     assert (sorted(dask.asked), [*pool.nodes]) == (["a", "b"], ["b"])
 
 
+def test_what_nodes_say_of_their_imports_is_reported_once(pool: Pool, tmp_path: Path) -> None:
+    pool.answers.report = (reported := list[str]()).append
+    for name, lease in leases(pool).items():
+        launcher = ClusterLauncher(pool, Shipment(pool, project=tmp_path, runs=tmp_path), lease)
+        assert launcher.launch(request(tmp_path / name)).ending == PASSED.ending
+    assert reported == ["each job imports for itself: no folder"]
+
+
 def test_another_attempt_gets_room_before_another_job(pool: Pool) -> None:
     pool.wait_s = 60.0
     taken = [pool.try_lease(job(f"{number}")) for number in range(4)]
@@ -262,7 +270,7 @@ STATES = {
     "without its server": (
         Task("finished"),
         Reply(lost=Lost(cause="server died", reason="the job server died")),
-        "the job server of node b on hb died while the job ran; see server.log in the run folder",
+        "the job server of node b on hb died while the job ran; see any server.log in the run folder",
     ),
     "an error there": (Task("error", OSError("disk")), None, "a node cannot execute it: OSError: disk"),
 }

@@ -78,7 +78,7 @@ def test_a_killed_run_is_reported_from_what_is_on_disk(tmp_path: Path, arguments
     kill(project, *arguments)
     written = reported(project)
     assert "1 interrupted" in written
-    assert "the run was killed while this job ran" in written
+    assert "the run ended without a record of this job" in written
     assert "the run ended before this job started" in written
     assert "loss by epoch" in written
     summary = (project.reports / "summary.md").read_text()

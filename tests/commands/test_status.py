@@ -10,11 +10,14 @@ from typing import Any
 import jsonschema
 import pytest
 from made_runs import make_run
-from made_studies import make_study, trial
+from made_studies import PRUNED, make_study, trial
 from sessions import Project, text
 from watching import eventually
 
 from pytest_training.commands.main import main
+from pytest_training.errors import DeclarationError
+from pytest_training.execution.outcome import StudyResult
+from pytest_training.planning.plan import EarlierRun
 from pytest_training.records.recorded_run import run_ids
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
@@ -70,6 +73,9 @@ def test_a_run_is_followed_from_its_first_job_to_its_end(project: Project) -> No
     assert (project.reports / "runs" / found["run_id"] / als["log"]).read_text() == "begun\n"
     assert (broken["reason"], broken["cause"]) == ("raised ValueError: no", "error")
     assert (stroke["status"], stroke["optional"]) == ("waiting", True)
+    refused = project.ask("report")
+    assert refused.ret == 2
+    assert f"run {found['run_id']} is still running and writes its page itself" in text(refused)
     lines = project.ask("status").outlines
     assert lines[0].startswith(f"run {found['run_id']} in progress: ")
     assert any(line.startswith("als ") and " 25 %" in line and "epoch 1, loss 0.400" in line for line in lines)
@@ -78,6 +84,8 @@ def test_a_run_is_followed_from_its_first_job_to_its_end(project: Project) -> No
     found = state(project)
     assert (found["state"], found["exit_code"], found["remaining_s"]) == ("finished", 1, None)
     assert jobs(found)["als"]["metrics"] == {"score": 1.0}
+    (project.reports / "runs" / found["run_id"] / "jobs/als/outcome.json").write_text("{")
+    assert jobs(state(project))["als"]["reason"] == "its outcome.json cannot be read"
     assert found["page"] == str(project.reports / "runs" / found["run_id"] / "index.html")
 
 
@@ -90,8 +98,8 @@ def test_a_killed_run_says_so(project: Project) -> None:
     found = state(project)
     assert (found["state"], found["ended"]) == ("killed", None)
     als = jobs(found)["als"]
-    assert (als["status"], als["reason"]) == ("interrupted", "the run was killed while this job ran")
-    assert " was killed: 1 interrupted" in project.ask("status").outlines[0]
+    assert (als["status"], als["reason"]) == ("interrupted", "the run ended without a record of this job")
+    assert " ended without a record: 1 interrupted" in project.ask("status").outlines[0]
 
 
 def test_a_run_is_named_by_the_beginning_of_its_id(project: Project) -> None:
@@ -103,6 +111,42 @@ def test_a_run_is_named_by_the_beginning_of_its_id(project: Project) -> None:
     missing = project.ask("status", "nothing")
     assert missing.ret == 2
     assert "run 'nothing': expected one of the 2 runs in " in missing.stderr.str()
+
+
+def test_a_study_counts_once_and_takes_what_its_trials_took_in_every_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = [trial("trees-1", {"auc": 0.5}, **PRUNED), trial("trees-5", {"auc": 0.6}, optional=True)]
+    folder = make_study(tmp_path, trials, study=StudyResult(metric="auc", direction="higher", wall_s=4.0))
+
+    def answer(*words: str) -> list[str]:
+        assert main([*words, "--reports", str(tmp_path)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    status = answer("status")
+    assert status[0] == f"run {folder.run_id} has ended: 1 passed; 2 trials: 1 pruned, 1 passed"
+    assert next(line.split()[1:4] for line in status if line.startswith("forest ")) == ["passed", "4.0", "s"]
+    assert json.loads("".join(answer("status", "--json")))["counts"] == {"passed": 1}
+    assert " 4.0 s " in next(line for line in answer("history") if line.startswith("forest "))
+    answer("report")
+    assert "4.0 s</span>" in folder.page.read_text()
+    assert "| 4.0 s |" in folder.summary.read_text()
+
+
+@pytest.mark.parametrize("verb", ["status", "report"])
+def test_a_damaged_newest_run_is_named_and_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    run = make_run(tmp_path, jobs=2, epochs=1)
+    damaged = tmp_path / "runs" / "20990101-000000-000000-ffff"
+    damaged.mkdir()
+    (damaged / "plan.json").write_text("{")
+    assert main([verb, "--reports", str(tmp_path)]) == 0
+    answer = capsys.readouterr()
+    assert answer.out.startswith(f"run {run.run_id}")
+    assert f"warning: run {damaged.name} is skipped: " in answer.err
+    with pytest.raises(DeclarationError, match=rf"{damaged.name}.*; --training-resume=RUN resumes another run"):
+        EarlierRun.find(tmp_path, "last")
 
 
 def test_the_answers_for_programs_are_as_their_schemas_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,28 @@ def test_one_number_has_no_interval() -> None:
     assert welch(alone, mean_interval([0.7, 0.8])) is None
 
 
+@pytest.mark.parametrize(
+    ("metric", "numbers", "low", "high"),
+    [
+        ("specificity", [0.95, 0.95, 0.8], None, 1.0),
+        ("external_ppv_sex_female", [0.99, 0.98, 0.87], None, 1.0),
+        ("fpr", [0.0, 0.1], 0.0, None),
+        ("r2", [-0.2, 0.9], None, 1.0),
+        ("mae", [0.1, 3.0], 0.0, None),
+        ("accuracy", [99.0, 80.0], None, None),  # per cent
+        ("auc_gain", [0.0, 0.1], None, None),
+        ("loss", [0.0, 0.9], None, None),
+    ],
+)
+def test_an_interval_over_seeds_ends_where_its_metric_does(
+    metric: str, numbers: list[float], low: float | None, high: float | None
+) -> None:
+    mean, free = mean_interval(numbers, metric), mean_interval(numbers)
+    assert mean.low == (free.low if low is None else low)
+    assert mean.high == (free.high if high is None else high)
+    assert (mean.value, mean.sd) == (free.value, free.sd)
+
+
 def test_equal_numbers_differ_by_their_difference() -> None:
     difference = welch(Mean(0.8, 0.0, 0.8, 0.8, 3), Mean(0.7, 0.0, 0.7, 0.7, 3))
     assert difference is not None

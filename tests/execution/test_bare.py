@@ -16,6 +16,11 @@ NAMED = {
     "the mean of folds": ("s = cross_val_score(m, X, y)\nprint(s.mean())", "0.7", {"cross_val_score": 0.7}),
     "a model's score": ("print('Results')\nprint(model.score(X, y))", "Results\n0.7", {"score": 0.7}),
     "two": ("print(mean_absolute_error(y, p))\nprint(r2_score(y, p))", "3\n0.5", {"mean_absolute_error": 3, "r2": 0.5}),
+    "a number in its name": (
+        "loss = f(y, p)\nprint(loss)\nloss2 = f(y, q)\nprint(loss2)",
+        "0.9\n0.8",
+        {"loss": 0.9, "loss2": 0.8},
+    ),
     "beside a count": ("print(len(x))\nprint(accuracy_score(y, p))", "150\n0.9", {"accuracy": 0.9}),
     "beside a line with text": ("print('of all', a)\nprint(loss)", "of all x\n0.9", {"loss": 0.9}),
     "below a matrix": (
@@ -31,6 +36,8 @@ NAMED = {
         {"score": 0.9, "cross_val_score": 0.75},
     ),
     "a grid's": ("print(grid.best_score_)\nprint(grid.best_params_)", "0.9\n{'C': 1}", {"best_score_": 0.9}),
+    "per cent by hand": ("print(round(m.score(X, y) * 100, 2))", "81.59", {"score": 0.8159}),
+    "a share in per cent": ("print(correct / total * 100)", "90.0", {"accuracy": 0.9}),
     "a share": ("print(correct / len(y))", "0.9", {"accuracy": 0.9}),
     "in brackets": ("print(accuracy_score(y, p))", "[0.9]", {"accuracy": 0.9}),
     "in main": (
@@ -49,7 +56,7 @@ NOT_NAMED = {
     "two functions": ("def a():\n    print(acc)\ndef b():\n    print(loss)\nb()\na()", "0.9\n0.8"),
     "a function that is called twice": ("def a():\n    print(acc)\na()\na()", "0.9\n0.8"),
     "a function in a loop": ("def a():\n    print(acc)\nfor i in x:\n    a()", "0.9"),
-    "per cent by hand": ("print(accuracy_score(y, p) * 100)", "90.0"),
+    "ten times": ("print(accuracy_score(y, p) * 10)", "9.0"),
     "no measurement": ("print(time.time() - start)", "3.2"),
     "no Python": ("print accuracy", "0.9"),
 }

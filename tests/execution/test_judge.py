@@ -135,7 +135,7 @@ def test_an_end_without_a_result_is_told_by_how_the_process_ended(
 
 
 def test_a_backend_says_what_it_knows_of_an_attempt_that_it_lost(workplace: Workplace) -> None:
-    reason = "the job server died while the job ran; see server.log in the run folder"
+    reason = "the job server died while the job ran; see any server.log in the run folder"
     assert told(judge(workplace.request(workplace.function("return {}")), SERVER_DIED, since=0)) == (
         "failed",
         "server died",

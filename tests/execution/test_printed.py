@@ -140,7 +140,7 @@ def test_pprint_of_a_nested_dict_names_each_number_by_the_keys_above_it(
     ("lines", "names"),
     [
         ("Accuracy: 0.8/An introduction to what follows in this log:/Accuracy: 0.7/F1: 0.5", {"accuracy"}),
-        ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.7", {"accuracy"}),
+        ("K = 3/Accuracy: 0.8/K = 5/Accuracy: 0.7", set()),
         ("SVM (C=1) RMSE: 0.8/SVM (C=9) RMSE: 0.7", {"svm_rmse"}),
         ("[one] F1: 0.8/[two] F1: 0.7/[one] F1: 0.6", {"one_f1"}),
         ("主成分数=4:/MSE: 0.8/主成分数=8:/MSE: 0.7", {"mse"}),

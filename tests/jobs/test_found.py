@@ -44,6 +44,22 @@ TRAINS = {
         "scores = make_pipeline(StandardScaler(), SVC()).fit(X, y).score(X, y)\n",
         "fit",
     ),
+    "a benchmark of models": (
+        "run_benchmark.py",
+        "for m in models:\n    m.fit(x, y)\n    m.score(x, y)\n",
+        "calls m.fit",
+    ),
+    "a class that waits for torch": (
+        "x.py",
+        "if TORCH:\n    class A:\n        def go(self):\n            self.net.fit(x)\ndef f():\n    A().go()\nf()\n",
+        "x.py:4: calls self.net.fit",
+    ),
+    "a tree by hand": (
+        "x.py",
+        "root = build_decision_tree(data)\nprint(evaluate(root))\n",
+        "calls build_decision_tree",
+    ),
+    "a polynomial by hand": ("x.py", "w = fit_polynomial_regression(x, y, 3)\nprint(w)\n", "calls fit_polynomial"),
     "cross validation": ("x.py", "print(cross_val_score(SVC(), X, y))\n", "calls cross_val_score"),
     "an autoencoder": ("x.py", "autoencoder = Model(a, b)\nautoencoder.fit(x, x)\n", "autoencoder.fit"),
     "a grid": ("x.py", "GridSearchCV(SVC(), grid).fit(X, y)\n", "GridSearchCV(SVC(), grid).fit"),
@@ -190,6 +206,16 @@ LEFT = {
     ),
     "a test beside its code": ("net_test.py", "import unittest\n" + LOOP + GUARD, "is named as a test"),
     "a benchmark": ("bench.py", LOOP + GUARD, "is named as a test"),
+    "a benchmark of speed": (
+        "benchmark.py",
+        "for m in models:\n    start = time.perf_counter()\n    m.fit(x, y)\n    print(m.score(x, y))\n",
+        "is named as a test",
+    ),
+    "a class in an if": (
+        "model.py",
+        "if TORCH:\n    class Net:\n        def fit(self, x):\n            self.net.fit(x)\nprint(TORCH)\n",
+        "nothing that it runs trains",
+    ),
     "a scaler": (
         "prepare.py",
         "scaler = StandardScaler()\nscaler.fit(x)\nprint(scaler)\n",
@@ -211,6 +237,8 @@ LEFT = {
         "class MyScaler:\n    def fit_transform(self, x):\n        self.fit(x)\nMyScaler().fit_transform(x)\n",
         "nothing that it runs trains",
     ),
+    "an analysis of the training data": ("Train_Data_Analysis.py", "print(frame.describe())\n", None),
+    "windows": ("screen.py", "import tkinter as tk\nmodel.fit(x, y)\ntk.Tk().mainloop()\n", "serves an app"),
     "an app": ("app.py", "import streamlit as st\nmodel.fit(x, y)\nst.write(model.score(x, y))\n", "serves an app"),
     "a mode": ("x.py", "for x in data:\n    model.train(False)\n", "nothing that it runs trains"),
     "a curve": ("x.py", "if __name__ == '__main__':\n    optimize.minimize(f, x0)\n    stats.norm.fit(x)\n", "nothing"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from pytest_training.jobs.source.sources import LARGEST_FOLLOWED
 
 from .project import Project
@@ -60,6 +64,54 @@ def test_local_modules_are_followed_wherever_the_job_finds_them(project: Project
         f"import beside, tools.kit\nfrom cohorts import als\nimport package\n{TRAIN}",
     )
     assert set(project.jobs()["x"].imports) == {f"m{number}" for number in range(1, 8)}
+
+
+ADDED = {
+    "a name and a part": "ROOT = Path(__file__).resolve().parent.parent\nsys.path.insert(0, str(ROOT / 'lib'))",
+    "parents": "sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'lib'))",
+    "os.path": "sys.path.append(os.path.join(os.path.dirname(__file__), '..', 'lib'))",
+    "relative": "sys.path.insert(0, 'lib')",
+    "a name of a name": "ROOT = Path(__file__).parent.parent\nLIB = ROOT / 'lib'\nsys.path += [str(LIB)]",
+    "a second one": "HERE = 'lib'\nsys.path.append(HERE + '/no')\nsys.path.append(HERE)",
+    "a loop": "for each in ('no', 'lib'):\n    sys.path.append(each)",
+    "a slice": "sys.path[:0] = ['lib']",
+    "site": "site.addsitedir('lib')",
+    "inside": "def main():\n    sys.path.append('lib')\n    import kit",
+}
+
+
+@pytest.mark.parametrize("case", ADDED)
+def test_modules_in_folders_that_a_job_adds_to_the_search_path_are_its_files(case: str, project: Project) -> None:
+    kit = project.write("lib/kit.py", "import beside\n")
+    beside = project.write("lib/beside.py", "")
+    job = project.job(f"import os, pathlib, site, sys\nfrom pathlib import Path\n{ADDED[case]}\nimport kit\n{TRAIN}")
+    assert {Path(each).resolve() for each in job.files[1:]} == {kit, beside}
+    assert job.imports == ()
+
+
+def test_a_module_in_a_folder_above_is_found_where_the_job_adds_that(project: Project) -> None:
+    kit = project.write("training/kit.py", "")
+    path = project.write("training/deep/train_x.py", f"import sys\nsys.path.append('..')\nimport kit\n{TRAIN}")
+    assert project.jobs()["x"].files == (str(path), str(kit))
+
+
+@pytest.mark.parametrize("place", ["own", "site-packages"])
+def test_a_module_on_the_search_path_is_a_file_unless_it_is_installed(
+    place: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "elsewhere" / place
+    folder.mkdir(parents=True)
+    (folder / "kit.py").write_text("import m1\n")
+    monkeypatch.syspath_prepend(str(folder))
+    job = project.job(f"import kit\n{TRAIN}")
+    is_followed = str(folder / "kit.py") in job.files
+    assert (is_followed, job.imports) == ((True, ("m1",)) if place == "own" else (False, ("kit",)))
+
+
+def test_a_module_that_is_imported_by_its_name_as_text_is_followed(project: Project) -> None:
+    kit = project.write("training/kit.py", "")
+    job = project.job(f"import importlib\nMODEL = 'kit'\n{TRAIN}    importlib.import_module(MODEL)\n")
+    assert str(kit) in job.files
 
 
 def test_modules_that_import_each_other_end(project: Project) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import execnet
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import make_run
 
 from pytest_training.execution.outcome import DataUsed, GateResult, Outcome, Status
 from pytest_training.jobs.model import Gate
-from pytest_training.reporters.junit import junit_properties
+from pytest_training.records.recorded_run import read_run
+from pytest_training.records.run_record import BegunRun
+from pytest_training.reporters.junit import complete, junit_properties
 
 any_text = st.text(st.characters(codec=None))
 
@@ -86,3 +91,17 @@ def test_any_text_of_a_job_is_valid_xml_and_crosses_from_a_worker(
     ET.fromstring(ET.tostring(root, encoding="utf-8"))  # noqa: S314  (written one line above)
     execnet.dumps(properties)
     assert max(len(value) for _, value in properties) <= 500
+
+
+def test_jobs_that_pytest_did_not_report_count_once_whatever_became_of_them(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path, jobs=10, epochs=1))
+    nodes = {each.job_id: each.job_id for each in run.outcomes}
+    run = msgspec.structs.replace(run, begun=BegunRun.now("1", (), nodes, ()))
+    content = (
+        b'<testsuites><testsuite tests="1" failures="0"><testcase classname="c" name="t" /></testsuite></testsuites>'
+    )
+    (suite,) = ET.fromstring(complete(content, run, lambda node: ("c", node)))  # noqa: S314  (just written)
+    failed = sum(each.status == Status.FAILED for each in run.outcomes)
+    assert 0 < failed < len(nodes)
+    assert (suite.get("tests"), suite.get("failures")) == (str(1 + len(nodes)), str(failed))
+    assert len(suite.findall("testcase")) == 1 + len(nodes)

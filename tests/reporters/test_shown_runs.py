@@ -45,11 +45,16 @@ def test_a_run_leaves_page_summary_and_junit_with_the_end_of_the_log(project: Pr
 
 def test_the_command_that_the_page_shows_trains_the_job_again_as_it_was(project: Project) -> None:
     project.job("als", 'return {"r2": float(share), "seed": float(run.seed)}', parameters='share=0.5, word=""')
+    project.job("mri", 'return {"r2": float(share) + depth}', parameters="share=0.5, depth=1, trees=2")
+    study = ("--training-matrix", "mri.depth=1,2", "--set", "mri.share=0.5", "--set", "mri-depth-2.trees=3")
     settings = ("--set", "als.share=0.25", "--set", "als.word=two 'words' <b>")
-    assert project.run("-p", "no:xdist", "--training-seed", "7", *settings).ret == 0
+    assert project.run("-p", "no:xdist", "--training-seed", "7", *settings, *study).ret == 0
     before = project.metadata()["als"]
-    (command,) = re.findall(r'<pre class="command"[^>]*>(.*?)</pre>', page(project))
-    program, *arguments = shlex.split(html.unescape(command))
+    found = re.findall(r'<pre class="command".*?to run (\S+) again">(.*?)</pre>', page(project))
+    commands = {job_id: shlex.split(html.unescape(command)) for job_id, command in found}
+    assert commands["mri"] == ["pytest", "-k", "mri", "--training-seed", "7", *study]
+    assert commands["mri-depth-2"][-4:] == ["--set", "mri-depth-2.share=0.5", "--set", "mri-depth-2.trees=3"]
+    program, *arguments = commands["als"]
     assert program == "pytest"
     again = project.run("-p", "no:xdist", *arguments)
     assert again.ret == 0, text(again)

@@ -11,6 +11,7 @@ from scipy import special
 
 from pytest_training.evaluation.columns import Floats
 from pytest_training.evaluation.metrics import Measure, compared, figure
+from pytest_training.evaluation.ranges import ends
 from pytest_training.evaluation.record import Predictions
 from pytest_training.evaluation.result import LEVEL
 
@@ -20,8 +21,6 @@ SHARES = frozenset(["roc_auc", "average_precision", "sensitivity", "specificity"
 """Metrics between 0 and 1, whose intervals stay there."""
 MEANS = frozenset(["accuracy", "brier", "r2", "mae", "rmse"])
 """Metrics that are means over people of any class."""
-RANGES = {"r2": (-math.inf, 1.0), "mae": (0.0, math.inf), "rmse": (0.0, math.inf), "brier": (0.0, 2.0)}
-"""Beyond which no value lies, nor an end of an interval."""
 FEWEST, FEWEST_OF_CLASS = 8, 4  # people of an interval: fewer may be alike by chance, and it narrow
 LEAST = 1e-9  # of a metric: what rounding makes of errors that are equal for all, which show no spread
 RATIOS = frozenset(["observed_expected"])
@@ -38,7 +37,7 @@ def measured(record: Predictions, measures: Mapping[str, Measure]) -> dict[str, 
             spread = variance(own.influence, record.folds, own.noise)
             if is_enough(record, name) and (name in SHARES or math.sqrt(spread) > LEAST * abs(own.value)):
                 low, high = bounds(name, own.value, spread, freedom(record, name))
-                least, most = RANGES.get(name, (-math.inf, math.inf))
+                least, most = ends(name, [own.value])
                 metrics |= {f"{name}_low": max(low, least), f"{name}_high": min(high, most)}
     return metrics
 

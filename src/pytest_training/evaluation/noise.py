@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from pytest_training.evaluation.ranges import ends
+
 LEVEL = 0.95
 JUDGED_LEVEL = 0.90  # level of a judged difference: of equal sides 5 % are called worse, and 5 % better
 SPREAD = ("_sd", "_low", "_high")  # endings of what stands beside a mean over seeds
@@ -51,8 +53,8 @@ class EarlierMetric(Struct, frozen=True):
     spread: Mean | None = None  # over its seeds, if it is a mean of several
 
 
-def mean_interval(numbers: Sequence[float], level: float = LEVEL) -> Mean:
-    """Return the mean of independent numbers with Student's interval."""
+def mean_interval(numbers: Sequence[float], metric: str = "", level: float = LEVEL) -> Mean:
+    """Return the mean of independent numbers with Student's interval, which ends where the metric does."""
     value, number = plain_mean(numbers), len(numbers)
     if number < FEWEST:
         return Mean(value, math.nan, math.nan, math.nan, number)
@@ -63,7 +65,8 @@ def mean_interval(numbers: Sequence[float], level: float = LEVEL) -> Mean:
     except OverflowError:
         sd = math.inf
     half = t_quantile((1 + level) / 2, number - 1) * sd / math.sqrt(number)
-    return Mean(value, sd, value - half, value + half, number)
+    least, most = ends(metric, numbers)
+    return Mean(value, sd, max(value - half, least), min(value + half, most), number)
 
 
 def plain_mean(numbers: Sequence[float]) -> float:

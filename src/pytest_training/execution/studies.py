@@ -8,12 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from pytest_training.evaluation.noise import SPREAD, mean_interval
+from pytest_training.evaluation.ranges import Direction
 from pytest_training.execution.folder import RunFolder, utc_now
 from pytest_training.execution.judge import judge_numbers, tolerated
 from pytest_training.execution.needs import not_ended
 from pytest_training.execution.outcome import Outcome, Status, StudyResult
 from pytest_training.execution.slot import read_outcome
-from pytest_training.jobs.directions import Direction, direction
+from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Job, PlannedJob, Study
 from pytest_training.wording import listing, one_of
 
@@ -79,6 +80,7 @@ def _result(planned: PlannedJob, study: Study, trials: Sequence[Outcome], best: 
         pruned=sum(trial.cause == "pruned" for trial in trials),
         seeds=len(best.trials) if study.seeds else 0,
         folder=alone.attempts[-1].folder if alone and has_folder else "",
+        wall_s=math.fsum(trial.wall_s for trial in trials),
     )
 
 
@@ -92,7 +94,7 @@ def means(trials: Sequence[Mapping[str, float]]) -> dict[str, float]:
     names = [name for name in trials[0] if all(name in metrics for metrics in trials)]
     parts, metrics = {name + part for name in names for part in SPREAD}, dict[str, float]()
     for name in (name for name in names if name not in parts):  # an interval of one training is none over seeds
-        mean = mean_interval([each[name] for each in trials])
+        mean = mean_interval([each[name] for each in trials], name)
         spread = zip(SPREAD, (mean.sd, mean.low, mean.high), strict=True)
         metrics |= {name: mean.value} | {name + part: number for part, number in spread if math.isfinite(number)}
     return metrics

@@ -2,26 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from typing import Literal
 
+from pytest_training.evaluation.ranges import Direction, meaning
 from pytest_training.jobs.model import Gate
 
-Direction = Literal["higher", "lower"]
-HIGHER = {
-    *("accuracy", "acc", "auc", "auroc", "roc_auc", "pr_auc", "auprc", "average_precision", "f1"),
-    *("precision", "recall", "sensitivity", "specificity", "ppv", "npv", "r2", "explained_variance"),
-    *("kappa", "mcc", "dice", "iou", "jaccard", "c_index", "concordance", "correlation", "pearson"),
-    *("spearman", "youden", "log_likelihood", "net_benefit", "score"),
-}
-"""Metrics of which more is better."""
-LOWER = {
-    *("loss", "error", "mae", "mse", "rmse", "mape", "max_error", "median_absolute_error", "log_loss"),
-    *("cross_entropy", "deviance", "brier", "brier_score", "ece", "mce", "hinge", "perplexity", "nll"),
-    *("fpr", "fnr"),
-}
-"""Metrics of which less is better."""
-SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
-"""Words in a name that is no measure of how good the model is."""
 BASELINES = ("baseline_", "dummy_")
 BASELINE = re.compile(rf"(?:^|(?<=_))(?:{'|'.join(BASELINES)})")  # also in `external_baseline_auc`, of `external_auc`
 ENDS = ("_low", "_high")
@@ -34,15 +18,7 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
         return "higher" if signs == {">"} else "lower"
     if signs or is_side_number(metric):
         return None
-    words = re.split(r"[^a-z0-9]+", metric.lower().partition("@")[0])  # behind it stands the source
-    if SILENT.intersection(words):
-        return None
-    for length in range(len(words), 0, -1):  # the longest part first: `log_loss` before `loss`
-        for start in range(len(words) - length, -1, -1):
-            part = "_".join(words[start : start + length])
-            if part in HIGHER or part in LOWER:
-                return "higher" if part in HIGHER else "lower"
-    return None
+    return meaning(metric)[0]
 
 
 def is_side_number(metric: str) -> bool:

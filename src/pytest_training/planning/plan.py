@@ -111,7 +111,10 @@ class EarlierRun(Struct, frozen=True):
             folder = recorded_run.find_run(reports, name)
         except DeclarationError as error:
             raise DeclarationError(f"--training-resume: {error}") from None
-        plan = read_plan(folder.plan)
+        try:
+            plan = read_plan(folder.plan)
+        except DeclarationError as error:
+            raise DeclarationError(f"{error}; --training-resume=RUN resumes another run") from None
         if any(planned.job.twin_of for planned in plan.jobs):
             raise DeclarationError(f"--training-resume: run {folder.run_id} is an audit: pytest --training-audit again")
         if plan.smoke:

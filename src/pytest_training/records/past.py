@@ -9,9 +9,10 @@ from typing import NamedTuple, Self
 from msgspec import Struct, field
 
 from pytest_training.errors import DeclarationError
+from pytest_training.evaluation.ranges import Direction
 from pytest_training.execution.folder import RunFolder
 from pytest_training.execution.outcome import Status
-from pytest_training.jobs.directions import Direction, direction
+from pytest_training.jobs.directions import direction
 from pytest_training.records.history import History, Origin, Recorded
 from pytest_training.records.measures import headline
 from pytest_training.records.recorded_run import folded, is_going_on, read_run, run_ids

@@ -94,7 +94,7 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
         try:
             yield
         except OSError as error:
-            self.problems.append(f"cannot write {file}: {error.strerror}")
+            self.problems.append(f"cannot write {error.filename or file}: {error.strerror}")
 
 
 def folded(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -147,8 +147,9 @@ def read_run(folder: RunFolder, settings: RunSettings | None = None) -> Training
     """Read a run from its folder; a missing or damaged file counts as None, only the plan must be there."""
     plan, provenance = read_plan(folder.plan), read_json(folder.provenance, Provenance)
     record, begun = read_json(folder.record, RunRecord), read_json(folder.begun, BegunRun)
-    reason = "still running" if is_running(begun) else "the run was killed while this job ran"
     finished, problems = record is not None, list(record.problems) if record else []
+    reason = "its outcome.json cannot be read" if finished else "the run ended without a record of this job"
+    reason = "still running" if not finished and is_running(begun) else reason
     outcomes = tuple(_outcome(folder, each.job, plan.seed, reason, is_finished=finished) for each in plan.jobs)
     settings = settings or RunSettings()
     return TrainingRun(folder, plan, outcomes, provenance, record, begun, settings, problems, is_read=True)

@@ -107,7 +107,7 @@ def study_table(
         trials=tuple(ranked),
         rows=tuple(_judged(row, first) for row in rows),
         best=first if chosen or (chosen is None and better) else None,
-        spread=mean_interval([metrics[metric] for metrics in passed]) if has_mean else None,
+        spread=mean_interval([metrics[metric] for metrics in passed], metric) if has_mean else None,
     )
 
 
@@ -168,7 +168,7 @@ def _combination(trials: Sequence[StudyRow], metric: str, seeds: int) -> StudyRo
         wall_s=math.fsum(row.wall_s for row in trials),
         trials=tuple(row.id for row in trials),
         is_whole=len(passed) >= max(seeds, len(trials)),
-        spread=mean_interval([metrics[metric] for metrics in passed]) if metric in names else None,
+        spread=mean_interval([metrics[metric] for metrics in passed], metric) if metric in names else None,
     )
 
 

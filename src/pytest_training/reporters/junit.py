@@ -71,6 +71,7 @@ def complete(content: bytes, run: TrainingRun, case_of: Callable[[str], tuple[st
         if place not in cases:
             cases[place] = ET.SubElement(suite, "testcase", classname=classname, name=name)
         _complete_case(cases[place], outcomes[job_id], suite, run.folder.path)
+    suite.set("tests", str(len(cases)))
     suite.attrib.pop("hostname", None)
     _leave_home_out(suite)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
@@ -104,8 +105,7 @@ def _add_verdict(case: ET.Element, outcome: Outcome, suite: ET.Element) -> None:
     reason, is_skip = xml_text(sentence(outcome)), outcome.status in {Status.NOT_RUN, Status.SKIPPED}
     tag, count = ("skipped", "skipped") if is_skip else ("failure", "failures")
     ET.SubElement(case, tag, {"type": "pytest.skip"} if is_skip else {}, message=reason).text = reason
-    for name in ("tests", count):
-        suite.set(name, str(int(suite.get(name, "0")) + 1))
+    suite.set(count, str(int(suite.get(count, "0")) + 1))
 
 
 def junit_properties(outcome: Outcome) -> list[tuple[str, str]]:

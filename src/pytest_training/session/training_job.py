@@ -18,7 +18,6 @@ from pytest_training.fixture import FIXTURE
 from pytest_training.jobs.model import Job, Plan, PlannedJob, RunSettings, Value
 from pytest_training.options import shown_path
 from pytest_training.registry import Registry
-from pytest_training.reporters.console import failure_text
 from pytest_training.text import home_folder
 
 SLOT = pytest.StashKey[Slot]()  # on config: the slot of this process, once the run has begun
@@ -123,6 +122,8 @@ class TrainingJob(msgspec.Struct):
         raised: BaseException | None = getattr(self.slot.launcher, "raised", None)  # by a job in this process
         if raised is not None and (not self.job.optional or isinstance(raised, pytest.exit.Exception)):
             raise raised  # the debugger needs the job's own frames
+        from pytest_training.reporters.console import failure_text  # noqa: PLC0415  (costs each worker 35 ms)
+
         text = failure_text(self.outcome, folder=shown_path(self.slot.folder.path, self.item.config))
         if self.outcome.optional:
             pytest.xfail(text)

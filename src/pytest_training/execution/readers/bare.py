@@ -52,7 +52,8 @@ def named_numbers(path: Path, lines: Mapping[int, str], last_line: int) -> Itera
     for (line, match), name in zip(matches.items(), names, strict=False):
         number = parse_number(match["number"])
         if name and counts[name] == 1 and number is not None:
-            yield name, number.scaleb(-2) if match["percent"] else number, line
+            is_percent = match["percent"] or name.endswith("%")
+            yield name.rstrip("%"), number.scaleb(-2) if is_percent else number, line
 
 
 def _prints_of(path: Path) -> Prints:
@@ -64,15 +65,9 @@ def _prints_of(path: Path) -> Prints:
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return Prints()
     nodes = list(walk(tree))
-    repeated, choices = (
-        {
-            below
-            for node in nodes
-            if isinstance(node, kind) and not (isinstance(node, ast.If) and is_main_guard(node))
-            for below in walk(node)
-        }
-        for kind in (_REPEATED, ast.If | ast.Try)
-    )
+    parts = [node for node in nodes if not (isinstance(node, ast.If) and is_main_guard(node))]
+    repeated = {below for node in parts if isinstance(node, _REPEATED) for below in walk(node)}
+    choices = {below for node in parts if isinstance(node, ast.If | ast.Try) for below in walk(node)}
     scopes = {below: node for node in nodes if isinstance(node, _SCOPES) for below in walk(node)}  # the innermost
     values = {last_name(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
     prints = [node for node in nodes if isinstance(node, ast.Call) and last_name(node.func) == "print"]
@@ -116,8 +111,8 @@ def _name_of(value: ast.AST | None, values: Mapping[str, ast.expr], depth: int =
             return _name_of(value.args[0], values, depth + 1)
         if name in _METHODS and isinstance(value.func, ast.Attribute):
             return _name_of(value.func.value, values, depth + 1)
-    elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div) and _CORRECT.fullmatch(last_name(value.left)):
-        name = "accuracy"
+    elif isinstance(value, ast.BinOp):
+        name = _name_of_share(value, values, depth + 1)
     elif isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant):
         name = str(value.slice.value)
     elif isinstance(value, ast.Name | ast.Attribute):
@@ -128,3 +123,11 @@ def _name_of(value: ast.AST | None, values: Mapping[str, ast.expr], depth: int =
         return ""
     short = name.lower().removesuffix("_score")
     return "" if not is_measured(name) else short if is_measured(short) else name.lower()
+
+
+def _name_of_share(value: ast.BinOp, values: Mapping[str, ast.expr], depth: int) -> str:
+    """Return `accuracy` for `correct / total`, and `accuracy%` for a hundred times that."""
+    others = [each for each in (value.left, value.right) if getattr(each, "value", 0) != 100]
+    if isinstance(value.op, ast.Mult) and len(others) == 1:
+        return (name := _name_of(others[0], values, depth)) and f"{name}%"
+    return "accuracy" if isinstance(value.op, ast.Div) and _CORRECT.fullmatch(last_name(value.left)) else ""

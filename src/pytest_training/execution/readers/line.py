@@ -36,6 +36,7 @@ _OF_FEATURES = (
     r"(?i)(?:importances?|coef\w*|gain|cover)['\"]?\s*(?:[:=]\s*)?\{[^{}]*\}?"
     r"|\{[^{}]*['\"]f(?:0|[3-9]|\d\d+)['\"]\s*:[^{}]*\}?"
 )  # `total_cover: {'f0': 10.0, 'f1': 8.0}`: the names of features that have none are no F1
+_OF_SAMPLE = r"(?i:^(?=.*\b(?:actual|true|real|expected)\w*\s*[:=]\s*\S?\d)(?=.*\bpredict\w*\s*[:=]).*)"
 _NOISE = tuple(
     (guards.split("~"), re.compile(pattern), replacement)
     for guards, pattern, replacement in (
@@ -43,8 +44,7 @@ _NOISE = tuple(
         ("%|", BAR.pattern, " ; "),
         ("{", _OF_FEATURES, " ; "),
         ("://", r"https?://\S+", " ; "),
-        (":", _TIME, " ; "),
-        ("-", r"\b\d{4}-\d\d-\d\d\b", " ; "),
+        (":~-", rf"{_TIME}|\b\d{{4}}-\d\d-\d\d\b", " ; "),
         ("iou=", r"(IoU=[\d.]+):", r"\1-"),
         ("iou=", _OF_COCO, r"\1_\2_\3_\4"),
         ("@", r"@(\d*\.?\d+)[:-](\d*\.?\d+)", r"@\1_\2"),
@@ -52,13 +52,13 @@ _NOISE = tuple(
         ("(", _OBJECT, ""),
         ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
         ("warning~error", r"^(?:\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]])|.*\wWarning: ).*", ""),
-        ("[cv", r"^\s*\[CV.*", ""),
+        ("[cv~predict", rf"^\s*\[CV.*|{_OF_SAMPLE}", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("best is trial", r"(?i).*\bbest is trial \d+ with value:", "best_value:"),  # of Optuna
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
 )  # what is no measurement; each with texts of which a line must have one, in lower case
-_LEVEL = re.compile(
+LEVEL = re.compile(
     r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
 )
 _LONGEST_PREFIX = 160
@@ -95,7 +95,7 @@ _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
 _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)  # which is it?
 _EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)  # `Error during upload: 503`
 _WEAK = frozenset(["", "of", "-"])  # signs of a measurement only between its name and a number with decimals
-_ALONE = (["best"], ["final"], ["overall"])  # first words of a name that belongs to no split named before it
+_ALONE = (["best"], ["final"], ["overall"])  # first words of names of no split
 _GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
 _HYPHEN = re.compile(r"-[^\W\d]")
 _WORD = string.ascii_letters + string.digits + "_/"
@@ -147,7 +147,7 @@ def clean(text: str) -> str:
     """Return a line without times, places, progress bars and settings."""
     if not text.isascii():
         text = text.translate(_WIDE)
-    if (level := _LEVEL.search(text)) and level.start() < _LONGEST_PREFIX and not is_measured(text[: level.start()]):
+    if (level := LEVEL.search(text)) and level.start() < _LONGEST_PREFIX and not is_measured(text[: level.start()]):
         text = text[level.end() :]
     lower = text.lower()
     for guards, pattern, replacement in _NOISE:

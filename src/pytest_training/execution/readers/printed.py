@@ -201,7 +201,7 @@ class Printed(Struct):
             return f"{head}_{own}_"
         is_text = not _name_of(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
         label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
-        label = re.sub(r"^\d+_", "", label) if is_text else label
+        label = re.sub(r"^\d+_|(?<=\w)\)$", "", re.sub(r"_?[(=,]_?(?=[\w=.,+-]*\)$)", "_", label)) if is_text else label
         is_number = label.isdigit() and "support" not in map(str.lower, self._heads)
         return "" if label in {"", "all"} or is_number else f"{label}_"
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from pytest_training.execution.readers.line import Number
-from pytest_training.execution.readers.names import ANY, SPLIT, WORDS, estimator_in, is_measured, label_of
+from pytest_training.execution.readers.line import LEVEL, Number
+from pytest_training.execution.readers.names import ANY, CASE, SPLIT, WORDS, estimator_in, is_measured, label_of
 
 _FILLERS = frozenset(word for word in WORDS["fillers"] if len(word) > 1)
 _NEUTRAL = (WORDS["activities"] | WORDS["titles"] | WORDS["splits"] | _FILLERS) - {"summary", "final"}
@@ -24,8 +24,9 @@ _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
 _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
 _SETTING = re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
+_SWEPT = re.compile(rf"\W*({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*", re.IGNORECASE)  # `k = 3`
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
-_SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote)\b", re.IGNORECASE)
+_SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
 _PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
 _FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
 _BRACKETED = re.compile(r"\[\w+\].*")
@@ -61,13 +62,15 @@ class Titles(Struct):
     def take(self, text: str) -> None:
         """Take a line that measures nothing as a title, if it is one."""
         if not text:
-            ends = self._read and (self.label.section or self.label.is_of_line)
+            is_short = self.label.section or self.label.is_of_line or CASE.match(f"{self.label.estimator}_")
+            ends = self._read and is_short
             self.label = Label() if ends else self.label
         else:
             self._read |= {"": self._read.pop("", None)} if self._read else {}
             self._begin(_PROGRESS.sub("", text))
 
     def _begin(self, text: str) -> None:
+        text = LEVEL.sub("", text, 1).lstrip("[ ") if LEVEL.match(text.lstrip("[ ")) else text  # `INFO:root:The forest`
         subject = _SUBJECT.match(text)
         if _SENTENCE.match(text) or (_PATH.search(text) and not subject and not _FRAMED.fullmatch(text)):
             return
@@ -78,13 +81,17 @@ class Titles(Struct):
         part = _PARTED.split(plain)[0]
         if estimator_in(part) and not _VALUE.search(part) and not any(map(_MESSAGE.fullmatch, _words(part))):
             plain = part if _VALUE.search(plain) else plain  # `XGBoost | lr=0.1, depth=3`
-        if _VALUE.search(plain):
+        outer, inner = re.sub(r"\([^()]*\)", "", plain), re.search(r"\(([A-Z][^()]+)\)", plain)
+        outer = f"{inner[1]}:" if inner and _NEUTRAL.issuperset(_words(outer)) else outer  # `Results (Newton):`
+        if case := _SWEPT.fullmatch(plain):
+            base = CASE.sub("", f"{self.label.estimator}_").strip("_")
+            self._set(Label("_".join(filter(None, (*"_".join(case.groups()).lower().split(), base)))))
+        elif _VALUE.search(plain):
             self._block += bool(_SETTING.fullmatch(plain))
-            return
-        if name := estimator_in(plain):
+        elif name := estimator_in(plain):
             words = re.findall(r"\w+(?:\.\d+)?", setting[1].lower()) if setting else []
             self._set(Label("_".join((name, *words[:3]))))
-        elif name := _section_in(re.sub(r"\([^()]*\)", "", plain), has_head=bool(head), is_named=bool(subject)):
+        elif name := _section_in(outer, has_head=bool(head), is_named=bool(subject)):
             estimator = self.label.estimator
             above = self._above.setdefault(name, estimator)
             self._above[name] = estimator if above == estimator else None
@@ -206,7 +213,7 @@ def _is_unclear(text: str) -> bool:
 
 def _is_message(words: list[str]) -> bool:
     """Return True for the words of what a program does: `Loading data`, `Model trained`, `New best score`."""
-    does = words and (words[0].endswith("ing") or (words[-1].endswith("ed") and len(words[-1]) > 4))
+    does = words and (words[0].endswith(("ing", "ando", "iendo")) or (words[-1].endswith("ed") and len(words[-1]) > 4))
     return bool(does) or any(map(_MESSAGE.fullmatch, words))
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from pytest_training.jobs.source.literals import Constants, last_name, module_statements, walk, why_fresh
+from pytest_training.jobs.source.search_path import added_folders, added_texts, search_path
 from pytest_training.wording import label
 
 LARGEST_FOLLOWED = 200  # local files to follow at most: a hint for the job server is not worth parsing a repository
@@ -23,6 +24,7 @@ _DECLARES = re.compile(
     rb"add_argument|optparse|DEFINE_|exec\(\s*open|\b(click|typer|HfArgumentParser|TrlParser|LightningCLI|tyro|fire|jsonargparse|hydra"
     rb"|simple_parsing|pyrallis|draccus)\b"
 )
+_EXTENDS = re.compile(rb"sys\s*\.\s*path\b|addsitedir|import_module|__import__")
 _ASKS_FOR_DATA = re.compile(rb"\brun\s*\.\s*data")
 
 
@@ -77,6 +79,7 @@ class Facts(Struct, frozen=True):
     data: tuple[str, ...] = ()
     fresh: str | None = None  # why a script that executes the file needs an interpreter of its own
     declares: bool = False  # True if the file may declare options of a command line
+    added: tuple[str, ...] = ()  # what it may add to `sys.path`: parts of paths
 
 
 def read_source(path: Path, root: Path) -> Source:
@@ -98,7 +101,7 @@ class Sources:
 
     def __init__(self, training_root: Path, project_root: Path) -> None:
         self.root = project_root
-        self._folders = (training_root, project_root, project_root / "src")
+        self._folders = (training_root, project_root, project_root / "src", *search_path())
         self._facts: dict[Path, Facts] = {}
         self._followed = 0
         self.readmes: dict[Path, str] = {}  # by folder, as `paths.py` reads them
@@ -107,7 +110,7 @@ class Sources:
         self._below = functools.cache(_files_below)
         self._near: dict[tuple[Path, bool], list[Path]] = {}
         self._full: tuple[Path, list[Path]] | None = None
-        self._local: dict[tuple[str, Import], list[Path] | None] = {}
+        self._local: dict[tuple[str, Import, tuple[str, ...]], list[Path] | None] = {}
 
     def parse(self, path: Path) -> Source:
         """Return a file as parsed Python, parsed once; raise Unreadable if Python cannot read it."""
@@ -200,9 +203,10 @@ class Sources:
         if item.module.partition(".")[0] in sys.stdlib_module_names:
             return None
         # A thousand jobs import the same few modules; a path's text is a much faster key than the path.
-        key = (os.path.dirname(path), item)  # noqa: PTH120  (faster than pathlib, once per import)
+        added = self._facts_of(path).added
+        key = (os.path.dirname(path), item, added)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
-            folders = dict.fromkeys((path.parent, *self._folders))
+            folders = dict.fromkeys((path.parent, *self._folders, *added_folders(path, self.root, added)))
             places = ((self._below(folder, module) for folder in folders) for module in item.modules)
             located = (next((files for files in below if files is not None), None) for below in places)
             local = [files for files in located if files is not None]
@@ -243,10 +247,23 @@ def _facts(source: Source) -> Facts:
     deep, asking = (
         walk(source.tree) if hint.search(source.content) else () for hint in (_INDENTED_IMPORT, _ASKS_FOR_DATA)
     )
-    later = tuple(item for node in deep for item in imports_of(node) if item not in eager)
+    later = [item for node in deep for item in imports_of(node) if item not in eager]
+    added: list[str] = []
+    if _EXTENDS.search(source.content):
+        later += [each for node in walk(source.tree) for each in _imported_by_name(node, source.constants)]
+        added = list(added_texts(source.tree))
     data = tuple(dict.fromkeys(name for node in asking for name in _datasets(node, source.constants)))
     fresh = why_fresh(source.tree, source.content, source.label)
-    return Facts(eager, later, data, fresh, declares=bool(_DECLARES.search(source.content)))
+    declares = bool(_DECLARES.search(source.content))
+    return Facts(eager, tuple(later), data, fresh, declares=declares, added=tuple(dict.fromkeys(added)))
+
+
+def _imported_by_name(node: ast.AST, constants: Constants) -> Iterator[Import]:
+    """Yield the module of `importlib.import_module("name")`."""
+    if isinstance(node, ast.Call) and node.args and last_name(node.func) in {"import_module", "__import__"}:
+        name = constants.literal(node.args[0])
+        if isinstance(name, str):
+            yield Import(name.lstrip("."), level=len(name) - len(name.lstrip(".")))
 
 
 def imports_of(node: ast.AST) -> Iterator[Import]:

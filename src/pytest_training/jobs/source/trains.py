@@ -8,16 +8,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
+from pytest_training.jobs.source.literals import is_main_guard, last_name, module_statements, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
-from pytest_training.jobs.source.used import reached
+from pytest_training.jobs.source.used import Definition, reached
 
 MOST_FOLLOWED = 25  # local modules that are read to judge one file
 SHOWN_CALL = 60
 NAMED = re.compile(r"((pre|re)?train(ing)?|(fine|pre)_?tun(e|ing))(_.+)?")
 """Stems of files that say themselves that they train, in lower case and with `_` for `-`."""
 _PARTS = re.compile(
-    r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|plots?|curves?|logs?|history|results?|metrics?|figures?|report|data|data_?sets?|(data_?)?loaders?|val|hooks?)"
+    r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|plots?|curves?|logs?|history|results?|metrics?|figures?|report|data|data_?sets?|(data_?)?loaders?|val|hooks?|analysis|eda)"
 )
 _STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|demo|app|(pre)?train(ing)?)s?(_.*)?")
 """Stems of files that may start what other files define."""
@@ -25,12 +25,13 @@ _OTHERS = re.compile(
     r"(.*/)?((tests?|testing)/.*|test_[^/]*|conftest|setup|[^/]*submitit[^/]*"
     r"|([^/]*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_[^/]*)?)\.py"
 )  # tests and benchmarks, by their paths
+_COMPARES = re.compile(rb"(?s)(?!.*(?:perf_counter|timeit|time\.time\(|Profile)).*?(?:accuracy|auc|f1_|rmse|score)")
 _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what tests contain
 _WORDS = (
-    *(b"fit(", b".fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
+    *(b"fit(", b"fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
     *(b"minimize(", b"apply_gradients", b"apply_updates", b".cv(", b"_and_grad", b"jax.grad", b"cross_val", b"CLI("),
-    *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*"),
-    *(b"* grad", b"*grad", b"* dw", b"*dw", b"* d_", b"*d_", b"_descent(", b"_regression(", b" fit_", b"_search("),
+    *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*", b"decision_tree"),
+    *(b"* grad", b"*grad", b"* dw", b"*dw", b"* d_", b"*d_", b"_descent(", b"_regression(", b"_search("),
 )  # what a file contains that trains by itself
 _PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*")
 """What local modules contain on the way to what trains."""
@@ -49,6 +50,7 @@ _BY_HAND = (
     r"(\w+_)?gradient_descent(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression"
     r"|(train|fit)_((my|the|a)_)?(perceptron|naive_bayes|(linear|logistic)_regression|svm|knn|tree|forest|mlp|rbf|cnn|rnn|lstm"
     r"|decision_tree|random_forest|xgb(oost)?|lgbm|lightgbm|catboost|gmm|k?means)(_\w+)?"
+    r"|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn)_decision_tree|decision_tree_learning"
 )  # functions of scripts without a library
 _TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
 _TRAINS = re.compile(
@@ -60,9 +62,10 @@ _TRAINS = re.compile(
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
-_MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}
-"""Variables in `model.train(mode)`, which trains nothing."""
-_SERVES = re.compile(rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui)\b", re.MULTILINE)
+_MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
+_SERVES = re.compile(
+    rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui|\w*tkinter)\b", re.MULTILINE
+)
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
@@ -83,13 +86,13 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     has_words = any(word in each for each in _with_neighbours(path, content) for word in _WORDS)
     if not (is_named or ((has_words or _STARTS.fullmatch(stem)) and _RUNS.search(content))):
         return None
-    if _OTHERS.fullmatch(place.lower()) or (stem.endswith("_test") and _CHECKS.search(content)):
+    compares = "benchmark" in stem and _COMPARES.match(content)  # models, not speed
+    if (_OTHERS.fullmatch(place.lower()) and not compares) or (stem.endswith("_test") and _CHECKS.search(content)):
         return Candidate(is_job=False, why="is named as a test or a benchmark") if has_words or is_named else None
     if has_words and not is_named and _SERVES.search(content):
         return Candidate(is_job=False, why="serves an app")
     source = read()
-    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    body = [each for each in source.tree.body if not isinstance(each, definitions)]
+    body = [each for each in source.tree.body if not isinstance(each, Definition | ast.AsyncFunctionDef)]
     # tf.app.run() calls `main` and names it nowhere.
     body += [each for each in source.tree.body if getattr(each, "name", "") == "main" and any(map(is_main_guard, body))]
     runs = b".automain" in content or any(map(_runs, body))
@@ -117,8 +120,9 @@ def _runs(statement: ast.stmt) -> bool:
 
 def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
     """Return the first call that trains in these statements, or in what they reach."""
-    nodes = [node for statement in body for node in walk(statement)]
-    signs = _Signs()
+    nested = (each for each in module_statements(source.tree.body) if isinstance(each, Definition) and each.col_offset)
+    inside = {node for each in nested for node in walk(each)}  # in `if` or `try`; these count when they are named
+    nodes, signs = [node for statement in body for node in walk(statement) if node not in inside], _Signs()
     if (sign := signs.first(source, nodes)) or not is_followed:
         return sign
     further = reached(source, nodes, sources, words=_PASSED, most=MOST_FOLLOWED)
@@ -165,7 +169,8 @@ class _Signs:
                 self._made |= {last_name(target): last_name(node.value.func) for target in node.targets}
         for node in nodes:
             if isinstance(node, ast.For | ast.While):
-                has_rounds = isinstance(node, ast.For) and _has_rounds(node)
+                counted = [*walk(node.target), *walk(node.iter)] if isinstance(node, ast.For) else []
+                has_rounds = any(_ROUNDS.search(last_name(each)) for each in counted)  # over epochs
                 self._has_rounds |= has_rounds
                 if _descends(node, has_rounds=has_rounds):
                     return f"{source.where(node)}: descends in a loop"
@@ -200,11 +205,6 @@ class _Signs:
         return f"{made + ' ' if made else ''}{owner or ('' if below is None else '?')}.{name}({shown})".lower()
 
 
-def _has_rounds(loop: ast.For) -> bool:
-    """Return True for a loop over epochs."""
-    return any(_ROUNDS.search(last_name(node)) for part in (loop.target, loop.iter) for node in walk(part))
-
-
 def _descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
     """Return True for a loop that changes something by a learning rate; one not over epochs, by a product taken off."""
     changes = [node for node in walk(loop) if isinstance(node, ast.AugAssign) and last_name(node.target) not in _RATES]
@@ -236,9 +236,8 @@ def _is_no_round(keyword: ast.keyword) -> bool:
 
 def _is_step(node: ast.BinOp) -> bool:
     """Return True for `weight - rate * gradient`."""
-    factors = isinstance(node.op, ast.Sub) and isinstance(node.right, ast.BinOp) and [*walk(node.right)]
-    is_product = factors and any(isinstance(each, ast.Mult) for each in factors)
-    return bool(is_product and factors and any(last_name(each) in _RATES - {"alpha"} for each in factors))
+    factors = [*walk(node.right)] if isinstance(node.op, ast.Sub) and isinstance(node.right, ast.BinOp) else []
+    return ast.Mult in map(type, factors) and not (_RATES - {"alpha"}).isdisjoint(map(last_name, factors))
 
 
 def _sentence(source: Source, call: ast.Call) -> str:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pytest_training.jobs.source.literals import Constants, is_guard, last_name, walk
+from pytest_training.jobs.source.literals import Constants, is_guard, last_name, module_statements, walk
 from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Import, Source, Sources, Unreadable, imports_of
 
 Definition = ast.FunctionDef | ast.ClassDef
@@ -108,7 +108,8 @@ class Module:
                     key = f"{module} *" if name == "*" else name
                     self.imported[key] = Import(module, names, getattr(node, "level", 0))
         self.stars = [name for name in self.imported if name.endswith(" *")]
-        for statement in source.tree.body:
+        nested = [each for each in module_statements(source.tree.body) if each.col_offset]
+        for statement in (*source.tree.body, *(each for each in nested if isinstance(each, Definition))):
             for name in _names(statement):
                 self.defined[name].append(statement)
 

@@ -2,6 +2,7 @@
 
 import functools
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -110,13 +111,15 @@ class JobView(Struct, frozen=True, dict=True):
     @property
     def curves(self) -> list[Curve]:
         """The learning curves of the last attempt, in front of those of the last run and of other trials."""
+        own = [*self._events(self.outcome, self.run.folder.path)]
+        if not any(event.log for event in own):
+            return []
         last = next((each for each in self.past if each.run_id != self.run.folder.run_id), None)
         behind = Behind(
             {result.gate.metric: result.gate for result in self.outcome.gates},
             courses(self._events(last.outcome, self.run.folder.stable.runs / last.run_id)) if last else {},
             self.siblings.others(self.outcome.job_id) if self.siblings else {},
         )
-        own = self._events(self.outcome, self.run.folder.path)
         return curves(own, most_points=self.scale.points, behind=behind)
 
     def _events(self, outcome: Outcome, run: Path) -> Iterable[Event]:
@@ -128,7 +131,7 @@ class JobView(Struct, frozen=True, dict=True):
         """The evaluations of the last attempt's predictions, with their pictures."""
         return judged(self.run.folder.path, self.outcome, most_points=self.scale.points)
 
-    @property
+    @functools.cached_property
     def command(self) -> str:
         """The command that trains the job once more with the same parameters and seed; empty if a search drew them."""
         job, job_id, parameters = self.planned.job, self.outcome.job_id, self.outcome.parameters
@@ -140,11 +143,18 @@ class JobView(Struct, frozen=True, dict=True):
         asked = self.run.begun.arguments if self.run.begun and (job.study or job.trial_of) else ()
         for option, value in pairwise([*asked, ""]):
             words += [option, value][: 1 + ("=" not in option)] if option.startswith(STUDY_OPTIONS) else []
-        fixed = {each.name for each in job.declared if each.variable} | {*self.outcome.varied}
-        fixed |= {*self.study.table.parameters} if self.study else set()
-        for name in job.given:
-            if name in parameters and name not in fixed:
-                words += ["--set", f"{job_id}.{name}={setting(parameters[name])}"]
+        trials = [each.job for each in self.run.plan.jobs if each.job.trial_of == job_id]
+        jobs = trials or [replace(job, parameters=parameters)]
+        fixed = {each.name for each in jobs[0].declared if each.variable}.union(jobs[0].varied)
+        given = [
+            (each.id, f"{name}={setting(each.parameters[name])}")
+            for each in jobs
+            for name in each.given
+            if name in each.parameters and name not in fixed
+        ]
+        numbers = Counter(text for _, text in given)  # what all trials of a study are given is set once
+        for text in dict.fromkeys(f"{job_id if numbers[text] == len(jobs) else own}.{text}" for own, text in given):
+            words += ["--set", text]
         return one_line(shlex.join(words), 2000)
 
 

@@ -1,10 +1,10 @@
 """Writes index.html: one file that needs no network. The templates draw a run from its outcomes, within bounds."""
 
 import base64
-import functools
 import hashlib
 import secrets
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from pytest_training.atomic import write_atomically
-from pytest_training.execution import folder, job_files
+from pytest_training.execution import job_files
 from pytest_training.execution.outcome import Status
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.records.run_record import timing
@@ -45,19 +45,21 @@ def _render(run: TrainingRun, progress: "Progress | None") -> str:
     """Return the page; `BASE` in links is replaced by `write_page`."""
     book = PictureBook(run.folder.path)
     jobs = sorted(job_views(run, book), key=lambda job: job.outcome.shown.rank)
-    has_page = functools.cache(lambda run_id: folder.RunFolder(run.folder.reports, run_id).page.is_file())
-    listed = results(run, jobs, has_page, BASE)
+    ids = {job.outcome.job_id for job in jobs}
+    runs, end = run.folder.stable.runs, "index.html"
+    page_of = cache(lambda name: f"{BASE}../{quote(name)}/{end}" if (runs / name / end).is_file() else "")
+    listed = results(run, jobs, page_of)
     counts = Counter(outcome.shown for outcome in run.outcomes)
     style, script = (_content(names) for names in (STYLES, SCRIPTS))
-    page = environment.templates().get_template("page.html.j2")
-    return page.render(
+    render = environment.templates().get_template("page.html.j2").render
+    return render(
         run=run,
         jobs=jobs,
         project=Path(run.settings.project).resolve().name,
         results=listed,
         forest=forest(listed),
         overview=overview(run, listed),
-        compared=[each for each in run.comparison.jobs if each.job_id in {job.outcome.job_id for job in jobs}],
+        compared=[each for each in run.comparison.jobs if each.job_id in ids],
         counts=counts,
         job_counts=Counter(job.outcome.shown for job in jobs),
         verdict="running" if progress else _verdict(run, counts),
@@ -67,7 +69,7 @@ def _render(run: TrainingRun, progress: "Progress | None") -> str:
         pictures_left_out=book.left_out,
         most_rows=MOST_ROWS,
         artifacts=artifacts,
-        has_page=has_page,
+        page_of=page_of,
         log_end=job_files.log_end,
         style=Markup(style),  # noqa: S704  (ours, and hashed below)
         script=Markup(script),  # noqa: S704  (our own file)

@@ -3,7 +3,6 @@
 import functools
 import math
 from collections.abc import Callable, Sequence
-from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -70,31 +69,23 @@ class Result(Struct, frozen=True, dict=True):
         return f"{trial_counts(table)}; {verdict(table)}" if table else ""
 
     @property
-    def wall_s(self) -> float | None:
-        """How long it took, of a study all its trials."""
-        if self.job and self.job.study:
-            return sum(row.wall_s for row in self.job.study.table.trials)
-        return self.outcome.wall_s if self.outcome.attempts else None
-
-    @property
     def has_section(self) -> bool:
         """True if the page of its run has more to say."""
         outcome = self.outcome
         return bool(outcome.attempts or outcome.gates or outcome.parameters or outcome.study)
 
 
-def results(run: TrainingRun, jobs: Sequence[JobView], has_page: Callable[[str], bool], base: str) -> list[Result]:
-    """Return the result of each job, those that this run did not train last; `base` leads to the run's folder."""
+def results(run: TrainingRun, jobs: Sequence[JobView], page_of: Callable[[str], str]) -> list[Result]:
+    """Return the result of each job, those that this run did not train last."""
     own = [Result(job.outcome, job) for job in jobs]
     own = [replace(each, link=f"#{anchor(each.outcome.job_id)}") if each.has_section else each for each in own]
     past = History(run.folder.stable.history).recent(run.plan.others, 1, through=run.folder.run_id)
-    newest = [several[0] for several in past.values() if several]
-    return _ranked([*own, *(_earlier(each, has_page, base) for each in newest)])
-
-
-def _earlier(recorded: Recorded, has_page: Callable[[str], bool], base: str) -> Result:
-    page = f"{base}../{quote(recorded.run_id)}/index.html#{anchor(recorded.outcome.job_id)}"
-    return Result(recorded.outcome, None, recorded, page if has_page(recorded.run_id) else "")
+    newest = [(several[0], page_of(several[0].run_id)) for several in past.values() if several]
+    links = [page and f"{page}#{anchor(each.outcome.job_id)}" for each, page in newest]
+    every = [*own, *(Result(each.outcome, None, each, link) for (each, _), link in zip(newest, links, strict=True))]
+    ordered = [each.outcome.job_id for group in by_metric(every).values() for each in group]
+    rank_of = {job_id: len(ordered) - number for number, job_id in enumerate(ordered)}
+    return [replace(each, rank=rank_of.get(each.outcome.job_id)) for each in every]
 
 
 def by_metric(listed: Sequence[Result]) -> dict[str, list[Result]]:
@@ -109,9 +100,3 @@ def by_metric(listed: Sequence[Result]) -> dict[str, list[Result]]:
 def _best_first(several: Sequence[Result]) -> list[Result]:
     sign = {"higher": -1, "lower": 1}.get(several[0].direction, 0)
     return sorted(several, key=lambda each: sign * (each.measure.value if each.measure else 0))
-
-
-def _ranked(listed: Sequence[Result]) -> list[Result]:
-    ordered = [each.outcome.job_id for group in by_metric(listed).values() for each in group]
-    rank_of = {job_id: len(ordered) - number for number, job_id in enumerate(ordered)}
-    return [replace(each, rank=rank_of.get(each.outcome.job_id)) for each in listed]

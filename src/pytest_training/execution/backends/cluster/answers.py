@@ -1,5 +1,6 @@
 """What comes back from a cluster: the scheduler's word, and the replies of attempts."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -22,6 +23,8 @@ class Answers:
     def __init__(self, client: Any, run_id: str) -> None:
         self.client, self.topic = client, topic(run_id)
         self.replies: dict[str, bytes] = {}
+        self.reported = set[str]()  # what nodes said of their imports
+        self.report: Callable[[str], None] = lambda _: None
         self.connection: Any = None  # on which they come
         self.subscribe()
 
@@ -35,8 +38,11 @@ class Answers:
         """Return the reply of an attempt, once."""
         return self.replies.pop(key, None)
 
-    def _note(self, event: tuple[float, tuple[str, bytes]]) -> None:
-        key, reply = event[1]
+    def _note(self, event: tuple[float, tuple[str, bytes, Sequence[str]]]) -> None:
+        key, reply, problems = event[1]
+        for each in (problem for problem in problems if problem not in self.reported):  # once for all nodes
+            self.reported.add(each)
+            self.report(each)
         self.replies[key] = bytes(reply)
 
 

@@ -64,9 +64,10 @@ class Connection(Struct):
         return most if grows or not threads else min(threads, most or threads)
 
     def attend(self, pool: Pool, report: Callable[[str], None]) -> None:
-        """Have the cluster grow and shrink with the work of a pool, if this session has started it."""
+        """Report what a pool's nodes say; a cluster of this session grows and shrinks with the work of the pool."""
         addresses = (self.client.scheduler.address, scheduler_of(self.client, REACH_S)["address"])
         pool.open_address = next(filter(is_open, addresses), "")
+        pool.answers.report = report
         if hasattr(self.cluster, "worker_spec"):
             scaling = Scaling(self.cluster, pool, self.most_nodes, report)
             scaling.begin()

@@ -106,7 +106,7 @@ class ClusterLauncher:
         node, lost, notes = lease.node, reply.lost if reply else None, reply.notes if reply else ()
         where = f"node {node.name} on {node.facts.host}"
         if lost and lost.cause == "server died":
-            reason = f"the job server of {where} died while the job ran; see server.log in the run folder"
+            reason = f"the job server of {where} died while the job ran; see any server.log in the run folder"
             return Reply(lost=Lost(cause=lost.cause, reason=reason), notes=notes)
         self.pool.doubt(node)
         how, after = lost.reason if lost else lease.lost or self.pool.how_it_went(), time.monotonic() - begun

@@ -20,7 +20,7 @@ import msgspec
 
 from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.attempt.environment import SIZE
-from pytest_training.execution.attempt.messages import AttemptRequest, Lost, Reply, Result
+from pytest_training.execution.attempt.messages import AttemptRequest, Loading, Lost, Reply, Result
 from pytest_training.execution.backends.cluster import node_files
 from pytest_training.execution.backends.cluster.answers import topic
 from pytest_training.execution.backends.cluster.orders import AttemptOrder, NodeFacts, ServerOrder
@@ -55,6 +55,7 @@ class KeptRun(msgspec.Struct, eq=False):
     """What this node keeps for a run: at most one job server, and how attempts must end once it is interrupted."""
 
     server: ServerHandle | None = None
+    problem: str = ""  # why there is no server
     users: int = 0
     used: float = msgspec.field(default_factory=time.monotonic)
     order: str = ""
@@ -66,9 +67,15 @@ class KeptRun(msgspec.Struct, eq=False):
         try:
             if self.server is None or self.server.process.poll() is not None:
                 self.server = start_server(order.imports, log=log, seed=order.seed)
-        except TrainingError:  # no folder for its socket: each job imports for itself
+        except TrainingError as error:
+            self.problem = f"each job imports for itself: {error}"
             return ""
         return self.server.address
+
+    def problems(self) -> tuple[str, ...]:
+        """Return sentences about what its jobs import for themselves."""
+        loading = read_json(self.server.loading, Loading) if self.server else None
+        return loading.problems if loading else (self.problem,) if self.problem else ()
 
     def close(self) -> None:
         """End the job server with all that it runs."""
@@ -120,11 +127,11 @@ def execute(payload: bytes) -> None:
     order, worker = msgspec.json.decode(payload, type=AttemptOrder), get_worker()
     key, run_id = str(worker.get_current_task()), order.server.run_id
     # Retries are not the scheduler's business: another process at the same address executes nothing.
-    reply = _executed(order, worker, key) if worker.id == order.node_id else STARTED_AGAIN
-    worker.log_event(topic(run_id), (key, msgspec.json.encode(reply)))
+    reply, problems = _executed(order, worker, key) if worker.id == order.node_id else (STARTED_AGAIN, ())
+    worker.log_event(topic(run_id), (key, msgspec.json.encode(reply), problems))
 
 
-def _executed(order: AttemptOrder, worker: Any, key: str) -> Reply:
+def _executed(order: AttemptOrder, worker: Any, key: str) -> tuple[Reply, tuple[str, ...]]:
     scratch = _scratch(worker, order.server.run_id)
     with LOCK:
         run = _run(order.server.run_id)
@@ -134,7 +141,8 @@ def _executed(order: AttemptOrder, worker: Any, key: str) -> Reply:
         seat = Seat(folder=RunFolder(scratch, order.server.run_id))
         launcher = NodeLauncher(address, seat, run, lambda: _is_wanted(worker, key))
         reply = launcher.launch(order.request)
-        return TOLD_TO_CLOSE if not run.order and _was_ended(reply, order.request, launcher.is_wanted) else reply
+        is_lost = not run.order and _was_ended(reply, order.request, launcher.is_wanted)
+        return TOLD_TO_CLOSE if is_lost else reply, run.problems()
     finally:
         with LOCK:
             run.users -= 1

@@ -37,9 +37,9 @@ STARTED = b"started"  # line: the attempt has a process, so from now on a server
 FRESH = b"fresh"  # beginning of a line: the attempt needs an interpreter of its own, for the variables that follow
 TRIES = 3  # servers that are asked for one attempt: one that dies before it starts the attempt loses nothing
 SERVER_DIED = Reply(
-    lost=Lost(cause="server died", reason="the job server died while the job ran; see server.log in the run folder")
+    lost=Lost(cause="server died", reason="the job server died while the job ran; see any server.log in the run folder")
 )
-ALONE = "trained in an interpreter of its own: the job server is gone; see server.log in the run folder"
+ALONE = "trained in an interpreter of its own: the job server is gone; see any server.log in the run folder"
 
 
 class ServerHandle(msgspec.Struct):

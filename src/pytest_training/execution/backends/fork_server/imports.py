@@ -126,7 +126,7 @@ class Imports(msgspec.Struct, kw_only=True):
             memory = os.path.basename(self.memory)  # noqa: PTH119  (no path: reports are published)
             yield (
                 f"the jobs import {packages} for themselves: that starts a thread ({threads}), and the job server may "
-                f"have none; if a setting of the library prevents it, set it and remove {memory} in the reports folder"
+                f"have none; if a setting of the library prevents it, set it and remove {memory}, if there is one"
             )
         for package, how in self.broken.items():
             yield f"the jobs import {package} for themselves: its import {how}"
