@@ -37,7 +37,7 @@ PLUGINS = (
     "anyio",
 )  # slow to load, no part of what is tested
 WITHOUT = tuple(word for plugin in PLUGINS for word in ("-p", f"no:{plugin}"))
-PATIENCE_S = 120
+PATIENCE_S = 240  # a session of 244 trials has taken two minutes on a machine with a load of 16
 CLUSTER = os.environ.get("TRAINING_TESTS_CLUSTER", "")  # where sessions train, of `tests/cluster/test_suite_again.py`
 OVER = ("--training-cluster", CLUSTER) if CLUSTER else ()
 

@@ -31,6 +31,7 @@ FLOORS = (
 ALLOWED = {
     ("__init__", "execution"),  # the type `Run` for type checkers, loaded on demand
     ("plugin", "__init__"),
+    ("commands", "__init__"),  # the version
 }
 """What may differ, each with its reason."""
 

@@ -503,6 +503,22 @@ def test_everyday_options_exist_only_where_there_are_jobs(project: Project) -> N
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("--traning-compare=last", "--traning-compare: did you mean --training-compare?"),
+        ("--epoch=3", "--epoch: did you mean --epochs?"),
+        ("--colect-only", "--colect-only: did you mean --collect-only?"),
+        ("--training-worker", "--training-worker: expected one of --training-root, --training-catalogue, *"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_those_that_exist(project: Project, typed: str, answer: str) -> None:
+    project.jobs("als")
+    result = project.here(typed)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"  {answer}"])
+
+
 def test_a_project_keeps_its_own_epochs_and_fixture(project: Project) -> None:
     project.write("conftest.py", ITS_OWN)
     project.write("test_jobs.py", "def test_own(training_job, pytestconfig):\n    assert training_job == '3'\n")

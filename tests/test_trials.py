@@ -93,6 +93,7 @@ def test_a_matrix_has_its_best_trial(told: dict[str, dict[str, Any]]) -> None:
         "passed": 4,
         "pruned": 0,
         "seeds": 0,
+        "wall_s": pytest.approx(sum(each["wall_s"] for each in told.values() if each["trial_of"] == "forest")),
     }
     drawn = [each["metrics"]["drawn"] for each in told.values() if each["trial_of"] == "forest"]
     assert (len(drawn), len(set(drawn))) == (4, 1)  # common random numbers

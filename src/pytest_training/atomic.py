@@ -25,5 +25,5 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, below: Path | None = No
             with contextlib.suppress(OSError):
                 place.remove(partial)
             if isinstance(error, OSError):
-                error.filename, error.filename2 = str(path), None
+                raise OSError(error.errno, error.strerror, str(path)) from None  # it names the part alone
             raise

@@ -45,7 +45,10 @@ def pytest_load_initial_conftests(
     if options.has_jobs(early_config):
         marked = getattr(early_config.pluginmanager.rewrite_hook, "_must_rewrite", set[str]())  # none: --assert=plain
         marked.discard("pytest_training")  # pytest's own loader, for the sake of asserts, takes three times as long
+        from pytest_training.pytest_adapter import note_unknown_options  # noqa: PLC0415  (see the module's docstring)
+
         options.add_job_options(parser)
+        note_unknown_options(parser, args)
 
 
 def _initial_paths(config: pytest.Config) -> list[str]:

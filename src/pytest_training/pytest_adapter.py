@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import difflib
 import os
 import sys
 import time
@@ -44,6 +45,16 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
     config.known_args_namespace = parser.parse_known_args(args, namespace=copy.copy(config.option))
     if config.known_args_namespace.confcutdir is None:
         config.known_args_namespace.confcutdir = str(file.parent if file else root)
+
+
+def note_unknown_options(parser: pytest.Parser, args: Sequence[str]) -> None:
+    """Have pytest's message on options that do not exist say which ones do."""
+    known: dict[str, Any] = parser.optparser._option_string_actions  # noqa: SLF001  (there is no public name)
+    own = ", ".join(name for name in known if name.startswith("--training-"))
+    for word in {word.partition("=")[0] for word in args if word.startswith("--")}.difference(known):
+        near = difflib.get_close_matches(word, known, 1, cutoff=0.88)  # all of the plugin's begin alike
+        if near or word.startswith("--training-"):
+            parser.extra_info[word] = f"did you mean {near[0]}?" if near else f"expected one of {own}"
 
 
 def matches(path: Path, patterns: list[str]) -> bool:

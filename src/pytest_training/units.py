@@ -3,6 +3,7 @@
 import contextlib
 import math
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 from pytest_training.errors import DeclarationError
@@ -57,6 +58,12 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def done_about(ahead_s: float, now: datetime) -> str:
+    """Say when something ends that takes so many seconds more: `done about 17:35`, on another day with its name."""
+    ends = now + timedelta(seconds=ahead_s)
+    return f"done about {ends:%H:%M}" if ends.date() == now.date() else f"done about {ends:%a %H:%M}"
 
 
 def size(size_mb: float) -> str:

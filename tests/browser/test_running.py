@@ -103,7 +103,7 @@ def until(page: Chrome, script: str) -> Any:
 def test_the_page_says_what_runs_how_far_it_is_and_what_is_left(browser: Chrome, axe: str, going: Going) -> None:
     show(browser, going.address)
     words = until(browser, BOTH_HALF)
-    assert "2 of 5 jobs done, 1 failed · 2 running · 1 waiting" in words
+    assert "2 of 5 done, 1 failed · 2 running · 1 waiting" in words
     rows = run(browser, "[...document.querySelectorAll('#running tbody tr')].map((each) => each.innerText)")
     assert [row.split()[:3] for row in rows] == [["first", "50", "%"], ["second", "50", "%"]]
     assert all("loss 0.2" in row for row in rows)

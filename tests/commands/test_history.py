@@ -12,6 +12,9 @@ from made_studies import make_study, trial
 from sessions import Project, text
 
 from pytest_training.commands.main import main
+from pytest_training.execution.outcome import Outcome
+from pytest_training.records.history import History
+from pytest_training.records.run_record import RunRecord, provenance
 
 
 @pytest.fixture
@@ -47,6 +50,18 @@ def test_a_study_stands_for_its_trials_in_the_list_and_is_named_with_them(
     assert jobs("forest-trees-*") == {"forest-trees-1": 4, "forest-trees-5": 4}
     assert main(["history", "forst", "--reports", str(tmp_path)]) == 2
     assert "has no job 'forst': did you mean 'forest'?" in capsys.readouterr().err
+
+
+def test_the_job_that_ran_last_stands_last(project: Project) -> None:
+    first, second = dict.fromkeys(line.split()[0] for line in project.ask("history").outlines[1:])
+    History(project.reports / "history.sqlite").each(lambda each: add(project, each.outcome), "job_id", first)
+    jobs = [line.split()[0] for line in project.ask("history").outlines[1:]]
+    assert jobs == [second] * 3 + [first] * 3
+
+
+def add(project: Project, outcome: Outcome) -> None:
+    record = RunRecord(run_id="20260109-100000-abcd", started="", ended="", seed=0, workers=1, exit_code=0)
+    History(project.reports / "history.sqlite").add(record, [outcome], provenance(project.root))
 
 
 def test_json_has_the_whole_outcomes(project: Project) -> None:

@@ -131,6 +131,7 @@ def test_an_empty_folder_gets_a_job_that_trains_at_once(tmp_path: Path) -> None:
     assert "1 job: 1 passed" in ended.stdout
     again = repository.ask("init", cwd=repository.root)
     assert "written" not in again.stdout
+    assert "left as it is: pytest.ini" in again.stdout
 
 
 @pytest.mark.parametrize("words", [("--include", "fit_*.py"), ("--root", ".")])
@@ -180,3 +181,13 @@ def test_a_folder_that_utf8_cannot_hold_stays_as_it_is(tmp_path: Path) -> None:
 def test_the_folder_that_the_settings_name_is_the_one(tmp_path: Path) -> None:
     repository = Repository(tmp_path, {"pytest.ini": "[pytest]\ntraining_root = my/jobs\n"})
     assert "written: my/jobs/train_beetles.py" in repository.ask("init", cwd=repository.root).stdout
+
+
+def test_another_folder_than_the_settings_name_is_refused(tmp_path: Path) -> None:
+    files = {"pytest.ini": "[pytest]\ntraining_root = jobs\n", "jobs/train_a.py": "print(1)\n", "other/x.py": ""}
+    repository = Repository(tmp_path, files)
+    ended = repository.ask("init", "--root", "other", cwd=repository.root)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--root: pytest.ini has training_root = jobs: change it there, or leave --root out" in ended.stderr
+    assert not (repository.root / "other/jobs.yaml").exists()
+    assert repository.ask("init", "--root", "jobs", cwd=repository.root).returncode == 0

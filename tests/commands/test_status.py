@@ -10,12 +10,13 @@ from typing import Any
 import jsonschema
 import pytest
 from made_runs import make_run
-from made_studies import make_study, trial
+from made_studies import PRUNED, make_study, trial
 from sessions import Project, text
 from watching import eventually
 
 from pytest_training.commands.main import main
 from pytest_training.errors import DeclarationError
+from pytest_training.execution.outcome import StudyResult
 from pytest_training.planning.plan import EarlierRun
 from pytest_training.records.recorded_run import run_ids
 
@@ -110,6 +111,26 @@ def test_a_run_is_named_by_the_beginning_of_its_id(project: Project) -> None:
     missing = project.ask("status", "nothing")
     assert missing.ret == 2
     assert "run 'nothing': expected one of the 2 runs in " in missing.stderr.str()
+
+
+def test_a_study_counts_once_and_takes_what_its_trials_took_in_every_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = [trial("trees-1", {"auc": 0.5}, **PRUNED), trial("trees-5", {"auc": 0.6}, optional=True)]
+    folder = make_study(tmp_path, trials, study=StudyResult(metric="auc", direction="higher", wall_s=4.0))
+
+    def answer(*words: str) -> list[str]:
+        assert main([*words, "--reports", str(tmp_path)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    status = answer("status")
+    assert status[0] == f"run {folder.run_id} has ended: 1 passed; 2 trials: 1 pruned, 1 passed"
+    assert next(line.split()[1:4] for line in status if line.startswith("forest ")) == ["passed", "4.0", "s"]
+    assert json.loads("".join(answer("status", "--json")))["counts"] == {"passed": 1}
+    assert " 4.0 s " in next(line for line in answer("history") if line.startswith("forest "))
+    answer("report")
+    assert "4.0 s</span>" in folder.page.read_text()
+    assert "| 4.0 s |" in folder.summary.read_text()
 
 
 @pytest.mark.parametrize("verb", ["status", "report"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from run_all.miniature import Miniature
 
-from pytest_training.commands.guide import PAGE
+from pytest_training.commands.answers import GUIDE
 from pytest_training.commands.main import main
 
 from .test_commands import failures
@@ -28,7 +28,7 @@ def test_the_page_shows_the_guide(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_guide_names_files_that_a_run_leaves_and_schemas_that_exist() -> None:
-    text = PAGE.read_text(encoding="utf-8")
+    text = GUIDE.read_text(encoding="utf-8")
     assert (TOP / "docs/schemas/status.json").exists()
     assert "docs/schemas/" in text
     assert set(COMMAND.findall(text)) >= {"pytest -n 4", "pytest-training status --json"}
@@ -39,7 +39,7 @@ def test_every_command_of_the_guide_runs(tmp_path: Path) -> None:
     project = Miniature(tmp_path / "project")
     project.write("training/train_forest.py", FOREST)
     project.write("training/jobs.yaml", "jobs: {forest: {matrix: {trees: [1, 2]}}}\n")
-    text = PAGE.read_text(encoding="utf-8")
+    text = GUIDE.read_text(encoding="utf-8")
     # Questions come after the runs that they are about.
     commands = sorted(COMMAND.findall(text), key=lambda command: command.startswith("pytest-training"))
     assert failures(commands, project.root) == []

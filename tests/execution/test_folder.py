@@ -27,7 +27,7 @@ def test_write_replaces_the_old_content_and_leaves_nothing_else(tmp_path: Path) 
 
 def test_write_that_fails_keeps_what_was_there_and_leaves_no_part(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
-    with pytest.raises(OSError, match=f"{tmp_path / 'taken'}"):
+    with pytest.raises(OSError, match=rf": '{tmp_path / 'taken'}'$"):
         write_atomically(tmp_path / "taken", b"content")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 

@@ -166,7 +166,14 @@ def test_many_changes_that_nobody_asked_for_are_the_status_and_headline_of_the_f
         "  job0: auc ▼ 0.500 → 0.400 (-0.1): worse, not judged against noise",
     ]
     by_chance = JobComparison("als", before, (change("auc", "same"), change("odd", "changed")), None, ())
-    assert [text for text, _ in comparison_lines(Comparison("main", (by_chance,)))] == ["against main:"]
+    assert [text for text, _ in comparison_lines(Comparison("main", (by_chance,)))] == [
+        *("against main:", "  als: 1 other metric differs")
+    ]
+    for change_now in ((change("auc", "same"),), ()):
+        comparison = Comparison("main", (JobComparison("als", before, change_now, None, ("epochs",)),))
+        for is_asked in (True, False):
+            lines = [text for text, _ in comparison_lines(comparison, is_asked=is_asked)]
+            assert lines == ["against main:", "  als: no metric changed  (other parameters: epochs)"]
     assert asked[3].endswith("not judged against noise  (other parameters: epochs)")
 
 

@@ -18,7 +18,7 @@ from pytest_training.reporters.html.words import gate_words, moment, worker
 JOBS = {
     "training/train_weak.py": """
         GATES = {"auc": ">= 0.5"}
-        def train(run, *, value=0.9):
+        def train(run, *, value=0.9, epochs=1):
             return {"auc": value}
         """,
     "training/train_strong.py": """
@@ -101,6 +101,19 @@ def test_a_value_far_from_all_others_stands_at_the_edge_and_the_others_stay_read
     assert [row.span and row.span[0] for row in group.rows] == [None, None, 0, None]
 
 
+def test_a_value_far_above_all_others_does_not_flatten_them_either() -> None:
+    listed = [result(name, "<=", 1.0, mae=value) for name, value in (("a", 0.8), ("b", 0.9), ("c", 1e6))]
+    (group,) = forest(listed)
+    places = {row.result.outcome.job_id: row.value for row in group.rows}
+    assert places["c"] == 100
+    assert places["b"] - places["a"] > 10
+
+
+def test_a_dummy_is_not_far_however_narrow_the_intervals_are() -> None:
+    near = [result(f"j{n}", auc=0.87 + n / 1000, auc_low=0.869, auc_high=0.875, baseline_auc=0.5) for n in range(4)]
+    assert all(row.dummy and 0 < row.dummy < 10 for row in forest(near)[0].rows)
+
+
 def test_values_over_many_powers_of_ten_share_an_axis() -> None:
     (group,) = forest([result(f"j{power}", "<=", 1.0, loss=10.0**power) for power in range(-4, 5)])
     assert all(0 < row.value < 100 for row in group.rows)
@@ -160,7 +173,11 @@ def test_the_first_lines_name_what_failed_what_got_worse_and_the_best(project: P
     assert "weak best auc of 2 jobs: 0.900; next strong 0.800" in part(project, "overview")
     assert project.run("--set", "strong.value=0.75", "--set", "weak.value=0.8").ret == 0
     attention, changed = part(project, "overview").split("What changed")
-    assert all("weak auc ▼ 0.900 → 0.800 (-0.1): worse" in card for card in (attention, changed))
+    assert "weak auc ▼ 0.900 → 0.800 (-0.1): worse, not judged against noise" in changed
+    assert "Nothing: every gate is met." in attention
+    assert project.run("--set", "strong.value=0.75", "--epochs", "3", "--set", "weak.value=0.8").ret == 0
+    assert "weak other parameters: epochs; no metric changed" in part(project, "overview")
+    assert "weak no metric changed other parameters: epochs" in part(project, "changes")
     assert project.run("--set", "strong.value=0.65", "--set", "weak.value=0.95").ret == 1
     first = part(project, "overview")
     assert "✗ failed strong auc_low is 0.55, required >= 0.6" in first

@@ -5,8 +5,9 @@ import contextlib
 import fnmatch
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -25,6 +26,7 @@ from pytest_training.text import clean_line, fit, one_line, table
 from pytest_training.units import duration
 from pytest_training.wording import one_of
 
+GUIDE = Path(__file__).with_name("guide.txt")
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
 FOLLOW_S = 0.2
 AT_FIRST = 40_000  # bytes of a log that is already long when somebody begins to follow it
@@ -44,18 +46,14 @@ def logs(arguments: argparse.Namespace, project: Project) -> None:
 
 
 def history(arguments: argparse.Namespace, project: Project) -> None:
-    """Print the last outcomes of a job or of all jobs, the oldest of each job first."""
+    """Print the last outcomes of a job or of all jobs, the oldest of each job first; the job that ran last is last."""
     file = History(ReportsFolder(project.reports).history)
     recent = _recent(file, file.job_ids(), arguments.job)
-    recorded = [each for newest_first in recent.values() for each in reversed(newest_first)]
+    by_newest = sorted(filter(None, recent.values()), key=lambda newest_first: newest_first[0].run_id)
+    recorded = [each for newest_first in by_newest for each in reversed(newest_first)]
     note_problems(file)
-    if arguments.json:
-        say(encode(recorded, indent=2).decode())
-    elif recorded:
-        for line in table(("job", "when", "status", "metric", "duration", "commit", "run"), map(_row, recorded)):
-            say(line)
-    else:
-        say(f"no history: no run is recorded in {file.path}")
+    rows = table(("job", "when", "status", "metric", "duration", "commit", "run"), map(_row, recorded))
+    answer(arguments, recorded, rows if recorded else [f"no history: no run is recorded in {file.path}"])
 
 
 def _recent(file: History, job_ids: Sequence[str], wanted: str | None) -> dict[str, list[Recorded]]:
@@ -88,15 +86,21 @@ def report(arguments: argparse.Namespace, project: Project) -> None:
     written = [folder.page, folder.summary, *([folder.stable.copy_of(folder.page)] if is_latest else [])]
     for problem in run.comparison.problems:
         remark(f"warning: {problem}")
-    if arguments.json:
-        answer = {"run_id": folder.run_id, "is_finished": run.is_finished, "outcomes": run.outcomes, "written": written}
-        say(encode(answer, indent=2).decode())
-        return
-    say(f"run {folder.run_id}: {len(run.outcomes)} jobs")
-    if not run.is_finished:
-        say("this run did not finish: the report shows what is on disk")
-    for path in written:
-        say(f"wrote {path}")
+    lines = [f"run {folder.run_id}: {len(run.outcomes)} jobs"]
+    lines += [] if run.is_finished else ["this run did not finish: the report shows what is on disk"]
+    facts = {"run_id": folder.run_id, "is_finished": run.is_finished, "outcomes": run.outcomes, "written": written}
+    answer(arguments, facts, [*lines, *(f"wrote {path}" for path in written)])
+
+
+def guide(arguments: argparse.Namespace, project: Project) -> None:  # noqa: ARG001  (as every verb)
+    """Print one page of commands and files, for a program that drives pytest-training."""
+    say(GUIDE.read_text(encoding="utf-8").rstrip("\n"))
+
+
+def answer(arguments: argparse.Namespace, value: Any, lines: Iterable[str]) -> None:
+    """Print the answer: the value as JSON if the command line asks for that, else the lines."""
+    for line in [encode(value, indent=2).decode()] if arguments.json else lines:
+        say(line)
 
 
 def readable_run(reports: Path, name: str) -> RunFolder:
@@ -138,7 +142,7 @@ def _row(recorded: Recorded) -> tuple[str, ...]:
     outcome, when = recorded.outcome, recorded.started[:16].replace("T", " ")
     metric = fit(main_metric(outcome, interval=False) or sentence(outcome), 48)
     start = (one_line(outcome.job_id, 40), when, status_word(outcome), metric)
-    took = duration(outcome.wall_s) + (f" on {one_line(outcome.host, 24)}" if outcome.host else "")
+    took = duration(outcome.took_s) + (f" on {one_line(outcome.host, 24)}" if outcome.host else "")
     return (*start, took, recorded.short_commit, recorded.run_id)
 
 

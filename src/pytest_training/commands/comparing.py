@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_training.commands.answers import remark, say
+from pytest_training.commands.answers import answer, remark
 from pytest_training.errors import TrainingError
 from pytest_training.evaluation.result import Evaluation, file_name
 from pytest_training.execution.folder import AttemptFolder, RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.project import Project
 from pytest_training.records.recorded_run import find_run, run_ids
-from pytest_training.records.strict_json import encode
 from pytest_training.text import one_line, table
 from pytest_training.units import number
 from pytest_training.wording import one_of
@@ -66,16 +65,13 @@ def compare(arguments: argparse.Namespace, project: Project) -> None:
         whole = side.evaluation.rows * side.evaluation.repeats if side.evaluation else 0
         if len(record.truth) < whole:
             remark(f"{side.words}: {len(record.truth)} of {whole} predictions are in its file, and compared")
-    if arguments.json:
-        metrics = [side.evaluation.metrics if side.evaluation else {} for side in sides]
-        named = [{"job": s.words, "path": str(s.path), "metrics": own} for s, own in zip(sides, metrics, strict=True)]
-        say(encode({"first": named[0], "second": named[1], "tests": tests}, indent=2).decode())
-        return
-    say(f"{sides[0].words} against {sides[1].words}, on the same {first.people[1]} people:")
+    metrics = [side.evaluation.metrics if side.evaluation else {} for side in sides]
+    named = [{"job": s.words, "path": str(s.path), "metrics": own} for s, own in zip(sides, metrics, strict=True)]
+    facts = {"first": named[0], "second": named[1], "tests": tests}
+    title = f"{sides[0].words} against {sides[1].words}, on the same {first.people[1]} people:"
     words = [(f"{number(t.low)} to {number(t.high)}", "< 0.001" if t.p < 0.001 else number(t.p)) for t in tests]
     rows = [(t.test, t.metric, f"{t.difference:+.3g}", *each) for t, each in zip(tests, words, strict=True)]
-    for line in table(("test", "metric", "difference", "95 % interval", "p"), rows):
-        say(line)
+    answer(arguments, facts, [title, *table(("test", "metric", "difference", "95 % interval", "p"), rows)])
 
 
 def _find(reports: Path, words: str, name: str) -> Side:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
+from pytest_training import __version__
 from pytest_training.errors import TrainingError
 from pytest_training.project import find_project
 from pytest_training.text import print_any_sign
@@ -34,9 +35,8 @@ VERBS = {
     "prune": "remove old run folders that nothing refers to; the history stays",
     "save-durations": "write how long jobs took here to durations.json beside them, for first runs on other machines",
 }
-PLACES = {"init": "prepare", "save-durations": "prepare", "compare": "comparing", "table": "studies"}
-PLACES |= {"status": "status", "guide": "guide"}
-PLACES |= dict.fromkeys(("runs", "diff", "best", "prune"), "runs")
+PLACES = dict.fromkeys(("runs", "diff", "best", "prune"), "runs") | dict.fromkeys(("init", "save-durations"), "prepare")
+PLACES |= {"compare": "comparing", "table": "studies", "status": "status"}
 """Each verb is a function of its name: these in these modules, the others in answers.py."""
 JOB = {"metavar": "JOB", "help": "the job's id"}
 RUN = {"metavar": "RUN", "nargs": "?", "default": "last"}
@@ -120,11 +120,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: Sequence[str]) -> None:
-    if words[:1] == ["--version"]:
-        from importlib.metadata import version  # noqa: PLC0415  (slow to import)
-
-        sys.stdout.write(f"{PROGRAM} {version(PROGRAM)}\n")
-        return
     parser = _parser()
     verb = words[0] if words else ""
     if verb not in VERBS and not verb.startswith("-"):
@@ -140,7 +135,7 @@ def _answer(words: Sequence[str]) -> None:
 
 def _parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Prepare a project for training; ask about its runs.")
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}", help="print the version")
     parsers = parser.add_subparsers(metavar="VERB", required=True)
     for name, sentence in VERBS.items():
         each = parsers.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")

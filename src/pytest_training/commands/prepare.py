@@ -44,8 +44,14 @@ def init(arguments: argparse.Namespace, project: Project) -> None:
     lookup = Lookup(files=files)
     if any("\udc80" <= letter <= "\udcff" for letter in str(here)):
         raise TrainingError(f"{printable(str(here))}: expected a path that UTF-8 can hold; rename the folder")
-    stated = project.training_root if "training_root" in find_settings(here)[1] else None
+    settings, values = find_settings(here)
+    stated = project.training_root if settings and "training_root" in values else None
     named = checked_folders([here / arguments.root], "--root")[0] if arguments.root else stated
+    if settings and named and stated and named.resolve() != stated.resolve():
+        other = values["training_root"]
+        raise TrainingError(
+            f"--root: {settings.name} has training_root = {other}: change it there, or leave --root out"
+        )
     root = named or _find_root(here, lookup)
     jobs, _ = loading.load_jobs(root, here, None, lookup)
     is_asked = arguments.root or include or exclude
@@ -77,10 +83,10 @@ def _patterns(files: FileFilter, arguments: argparse.Namespace) -> Iterator[str]
 
 def _settle(settings: str, here: Path) -> None:
     """Write the settings, or say where to add them."""
-    file, _ = find_settings(here)
-    if file is None:
-        _write(here / "pytest.ini", f"[pytest]\n{settings}", here)
-    elif "training_root" not in file.read_text(encoding="utf-8"):
+    file, stated = find_settings(here)
+    if file is None or "training_root" in stated:
+        _write(file or here / "pytest.ini", f"[pytest]\n{settings}", here)
+    else:
         section = "the section of pytest"
         if file.suffix == ".toml":
             section = "[tool.pytest.ini_options]"

@@ -4,9 +4,9 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pytest_training.commands.answers import check_job, note_problems, remark, say
+from pytest_training.commands.answers import answer, check_job, note_problems, remark, say
 from pytest_training.errors import TrainingError
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.job_files import Walk
@@ -17,17 +17,12 @@ from pytest_training.records.history import History, Recorded
 from pytest_training.records.past import Past, RunLine, run_lines
 from pytest_training.records.pruning import reasons_to_stay, remove_rests, remove_run
 from pytest_training.records.recorded_run import find_run, read_run
-from pytest_training.records.strict_json import encode, plain
+from pytest_training.records.strict_json import plain
 from pytest_training.text import one_line, table
 from pytest_training.units import MEBIBYTE, number, size
 from pytest_training.wording import listing
 
 MOST_FILES = 10**7  # of a run, whose sizes are added up
-
-
-def _answer(arguments: argparse.Namespace, value: Any, lines: list[str]) -> None:
-    for line in [encode(value, indent=2).decode()] if arguments.json else lines:
-        say(line)
 
 
 def runs(arguments: argparse.Namespace, project: Project) -> None:
@@ -36,7 +31,7 @@ def runs(arguments: argparse.Namespace, project: Project) -> None:
     lines = run_lines(project.reports, history)
     note_problems(history)
     rows = table(("run", "when", "commit", "selected", "passed", "notes", "best of"), map(_row, lines))
-    _answer(arguments, lines, rows if lines else [f"no run in {project.reports}"])
+    answer(arguments, lines, rows if lines else [f"no run in {project.reports}"])
 
 
 def _row(line: RunLine) -> tuple[str, ...]:
@@ -66,7 +61,7 @@ def diff(arguments: argparse.Namespace, project: Project) -> None:
     pairs = {name: (first.facts.get(name, fact), fact) for name, fact in second.facts.items()}
     facts = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     alone = {a.run_id: sorted(a.outcomes.keys() - b.outcomes) for a, b in ((first, second), (second, first))}
-    differing = [job for job in jobs if job.is_notable or job.parameters or job.remarks]
+    differing = [job for job in jobs if job.is_notable or job.remarks]
     rows = [row for job in differing for row in _rows(job, second.outcomes[job.job_id])]
     lines = table(("job", "status", f"{first.run_id} → {second.run_id}"), rows) if rows else []
     if jobs:
@@ -75,8 +70,8 @@ def diff(arguments: argparse.Namespace, project: Project) -> None:
         lines.append(f"no job is in both {first.run_id} and {second.run_id}")
     lines += [f"only in {run_id}: {listing('', ids)}" for run_id, ids in alone.items() if ids]
     lines += [f"{name}: {before} → {after}" for name, (before, after) in facts.items()]
-    answer = {"first": first.run_id, "second": second.run_id, "jobs": jobs, "only_in": alone, "facts": facts}
-    _answer(arguments, answer, lines)
+    whole = {"first": first.run_id, "second": second.run_id, "jobs": jobs, "only_in": alone, "facts": facts}
+    answer(arguments, whole, lines)
 
 
 def _rows(job: JobComparison, now: Recorded) -> Iterator[tuple[str, str, str]]:
@@ -123,8 +118,8 @@ def best(arguments: argparse.Namespace, project: Project) -> None:
     if (left := needed_outcome(RunFolder(project.reports, run_id), job_id)) is None:
         raise TrainingError(f"the best of {job_id}, {words}, has no folder any more")
     remark(f"the best of {len(past.runs)} outcomes of {job_id}: {words}")
-    answer = {"run_id": run_id, "metric": best.metric, "direction": best.direction, "folder": left.path}
-    _answer(arguments, answer | {"outcome": best.recorded.outcome}, [left.path])
+    facts = {"run_id": run_id, "metric": best.metric, "direction": best.direction, "folder": left.path}
+    answer(arguments, facts | {"outcome": best.recorded.outcome}, [left.path])
 
 
 def prune(arguments: argparse.Namespace, project: Project) -> None:
@@ -144,7 +139,7 @@ def prune(arguments: argparse.Namespace, project: Project) -> None:
     kept = {run_id: reason for run_id, reason in reasons.items() if reason}
     lines = [f"kept {run_id}: {why}" for run_id, why in kept.items() if not why.startswith("one of the newest")]
     lines.append(f"{verb} {len(removed)} of {len(reasons)} runs, {size(sum(removed.values()))}")
-    _answer(arguments, {"dry_run": arguments.dry_run, "removed_mb": removed, "kept": kept}, lines)
+    answer(arguments, {"dry_run": arguments.dry_run, "removed_mb": removed, "kept": kept}, lines)
 
 
 def _size_mb(folder: RunFolder) -> float:

@@ -4,20 +4,21 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Literal
 
-from pytest_training.commands.answers import readable_run, say
-from pytest_training.execution.folder import ReportsFolder, RunFolder
-from pytest_training.execution.outcome import Outcome
+from pytest_training.commands.answers import answer, readable_run
+from pytest_training.execution.folder import ReportsFolder, RunFolder, seconds_between, utc_now
+from pytest_training.execution.outcome import Outcome, Tolerated
 from pytest_training.execution.unfinished import begun_attempt, final_outcome
 from pytest_training.jobs.model import SCHEMA_VERSION, PlannedJob, Value
 from pytest_training.project import Project
 from pytest_training.records.recorded_run import TrainingRun, is_going_on, read_run, running_run
-from pytest_training.records.run_record import moment
-from pytest_training.records.strict_json import encode
-from pytest_training.reporters.watch import Watch, WatchedJob
+from pytest_training.registry import Registry
+from pytest_training.reporters.console import state_counts
+from pytest_training.reporters.watch import Watch, WatchedJob, watch_of
 from pytest_training.text import fit, one_line, table
-from pytest_training.units import duration, number
+from pytest_training.units import done_about, duration, number
 
 LONGEST_DETAIL, MOST_NUMBERS = 100, 3
 OF_OUTCOME = ("status", "trial_of", "optional", "cause", "reason", "metrics", "log")
@@ -41,6 +42,12 @@ class JobStatus(Value, frozen=True, kw_only=True):
     memory_mb: float | None = None
     log: str | None = None
 
+    @property
+    def word(self) -> str:
+        """The status as counts of jobs have it."""
+        shown = Tolerated.FAILED.word if self.optional and self.status == "failed" else self.status
+        return "pruned" if self.cause == "pruned" else shown
+
 
 class RunStatus(Value, frozen=True, kw_only=True):
     """The answer of `pytest-training status --json`."""
@@ -54,7 +61,7 @@ class RunStatus(Value, frozen=True, kw_only=True):
     smoke: bool
     folder: str  # absolute path of the run folder
     page: str | None  # absolute path of its page, if it has one
-    counts: dict[str, int]  # number of jobs by status
+    counts: dict[str, int]  # number of jobs by status; a study with its trials counts once
     jobs: tuple[JobStatus, ...]  # in planned order
     problems: tuple[str, ...]  # what went wrong around the jobs
     schema_version: int = SCHEMA_VERSION
@@ -65,11 +72,7 @@ def status(arguments: argparse.Namespace, project: Project) -> None:
     going_on = running_run(project.reports) or running_run(ReportsFolder(project.reports).smoke)
     is_usual = arguments.run == "last" and going_on
     found = status_of(going_on if is_usual and going_on else readable_run(project.reports, arguments.run))
-    if arguments.json:
-        say(encode(found, indent=2).decode())
-        return
-    for line in _lines(found):
-        say(line)
+    answer(arguments, found, _lines(found))
 
 
 def status_of(folder: RunFolder) -> RunStatus:
@@ -79,6 +82,7 @@ def status_of(folder: RunFolder) -> RunStatus:
     outcomes = watch.outcomes if watch else {each.job_id: each for each in run.outcomes}
     running = watch.running if watch else {}
     jobs = tuple(_job(each, outcomes.get(each.job.id), running.get(each.job.id), folder) for each in run.plan.jobs)
+    ids = {job.id for job in jobs}
     return RunStatus(
         run_id=folder.run_id,
         state="running" if goes_on else "finished" if run.record else "killed",
@@ -89,7 +93,7 @@ def status_of(folder: RunFolder) -> RunStatus:
         smoke=run.plan.smoke,
         folder=str(folder.path.absolute()),
         page=str(folder.page.absolute()) if folder.page.exists() else None,
-        counts=dict(Counter(str(job.status) for job in jobs)),
+        counts=dict(Counter(str(job.status) for job in jobs if job.trial_of not in ids)),
         jobs=jobs,
         problems=tuple(run.problems),
     )
@@ -97,15 +101,14 @@ def status_of(folder: RunFolder) -> RunStatus:
 
 def _watch(run: TrainingRun) -> Watch:
     """Return what the live view knows of a run in progress, made from the run's files."""
-    planned, outcomes = {each.job.id: each for each in run.plan.jobs}, dict[str, Outcome]()
-    watch = Watch(run.folder, planned, run.workers, outcomes=outcomes)
-    for job_id, each in planned.items():
-        if outcome := final_outcome(run.folder, job_id):
-            outcomes[job_id] = outcome
-            watch.took_s += [outcome.wall_s] if outcome.wall_s > 0 else []
-        elif attempt := begun_attempt(first := run.folder.job(job_id).attempt(1)):
-            started = moment(attempt.started)
-            since = time.monotonic() - (max(time.time() - started.timestamp(), 0.0) if started else 0.0)
+    found = {each.job.id: final_outcome(run.folder, each.job.id) for each in run.plan.jobs}
+    outcomes = {job_id: outcome for job_id, outcome in found.items() if outcome}
+    watch = watch_of(run, outcomes, Registry())
+    watch.took_s += [outcome.wall_s for outcome in outcomes.values() if outcome.wall_s > 0]
+    for job_id, each in watch.planned.items():
+        first = run.folder.job(job_id).attempt(1)
+        if job_id not in outcomes and (attempt := begun_attempt(first)):
+            since = time.monotonic() - seconds_between(attempt.started, utc_now())
             readers, is_elsewhere = watch.registry.readers, first.usage.exists()
             watch.running[job_id] = WatchedJob(
                 each.job, each.expected_s, since=since, readers=readers, is_elsewhere=is_elsewhere
@@ -120,7 +123,7 @@ def _job(planned: PlannedJob, outcome: Outcome | None, running: WatchedJob | Non
     known: dict[str, Any] = {"status": "waiting", "trial_of": job.trial_of, "optional": job.optional}
     if outcome is not None:
         known = {name: getattr(outcome, name) for name in OF_OUTCOME}
-        known |= {"seconds": outcome.wall_s, "memory_mb": outcome.peak_memory_mb}
+        known |= {"seconds": outcome.took_s, "memory_mb": outcome.peak_memory_mb}
     elif running is not None:
         log = folder.job(job.id).attempt(max(running.attempt, 1)).log
         known |= {"status": "running", "seconds": round(running.elapsed_s, 3), "progress": running.share}
@@ -132,8 +135,8 @@ def _job(planned: PlannedJob, outcome: Outcome | None, running: WatchedJob | Non
 def _lines(found: RunStatus) -> Iterator[str]:
     """Yield the state in words: of trials those that run."""
     words = {"running": "in progress", "finished": "has ended", "killed": "ended without a record"}[found.state]
-    counts = ", ".join(f"{count} {status}" for status, count in found.counts.items())
-    left = f"; about {duration(found.remaining_s)} to go" if found.remaining_s else ""
+    counts = state_counts({job.id: (job.trial_of, job.word) for job in found.jobs})
+    left = f"; {done_about(found.remaining_s, datetime.now().astimezone())}" if found.remaining_s else ""
     yield f"run {found.run_id} {words}: {counts}{left}"
     shown = [job for job in found.jobs if not job.trial_of or job.status == "running"]
     yield from table(("job", "status", "seconds", ""), (_row(job) for job in shown))
@@ -148,4 +151,4 @@ def _row(job: JobStatus) -> tuple[str, str, str, str]:
     words = [f"{one_line(name, 20)} {number(value)}" for name, value in numbers[:MOST_NUMBERS]]
     detail = job.reason or ", ".join(filter(None, [share, left, *words]))
     took = duration(job.seconds) if job.seconds else ""
-    return one_line(job.id, 40), str(job.status), took, fit(one_line(detail), LONGEST_DETAIL)
+    return one_line(job.id, 40), job.word, took, fit(one_line(detail), LONGEST_DETAIL)

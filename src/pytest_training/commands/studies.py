@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import asdict, fields, replace
 
-from pytest_training.commands.answers import remark, say
+from pytest_training.commands.answers import answer, remark
 from pytest_training.commands.comparing import predictions_of
 from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.evaluation.noise import LEVEL, judged_difference
@@ -18,7 +18,6 @@ from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
 from pytest_training.records.recorded_run import TrainingRun, find_run, is_going_on, read_run, run_ids
-from pytest_training.records.strict_json import encode
 from pytest_training.records.studies import StudyRow, StudyTable, studies
 from pytest_training.reporters.studies import csv_text, lines, trial_counts, verdict
 from pytest_training.wording import one_of
@@ -46,14 +45,10 @@ def table(arguments: argparse.Namespace, project: Project) -> None:
         remark(f"run {run.folder.run_id} did not finish: the table has what is on disk")
     most = MOST_ROWS if sys.stdout.isatty() and not (arguments.csv or arguments.json) else len(study.rows)
     study = _paired(study, run, min(most, MOST_PAIRED))
-    if arguments.csv or arguments.json:
-        answer = TableAnswer(run_id=run.folder.run_id, **asdict(study) | {"best": study.best and study.best.id})
-        say(csv_text(study).rstrip("\n") if arguments.csv else encode(answer, indent=2).decode())
-        return
-    say(f"{study.id} in run {run.folder.run_id}: {trial_counts(study)}")
-    say(f"* {verdict(study)}" if study.best else verdict(study))
-    for line in lines(study, width=shutil.get_terminal_size((UNBOUNDED, 0)).columns, most=most):
-        say(line)
+    facts = TableAnswer(run_id=run.folder.run_id, **asdict(study) | {"best": study.best and study.best.id})
+    said = [f"{study.id} in run {run.folder.run_id}: {trial_counts(study)}", "* " * bool(study.best) + verdict(study)]
+    said += lines(study, width=shutil.get_terminal_size((UNBOUNDED, 0)).columns, most=most)
+    answer(arguments, facts, [csv_text(study).rstrip("\n")] if arguments.csv else said)
 
 
 def _find(arguments: argparse.Namespace, reports: Path) -> tuple[TrainingRun, StudyTable]:

@@ -139,6 +139,7 @@ class StudyResult(Value, frozen=True, kw_only=True):
     pruned: int = 0
     seeds: int = 0  # trained seeds behind each mean; 0 without seeds
     folder: str = ""  # the best trial's attempt, if this run trained it and its predictions may judge noise
+    wall_s: float = 0.0  # of all trials together
 
 
 class Reported(Value, frozen=True, kw_only=True):
@@ -194,11 +195,13 @@ class Outcome(Reported, frozen=True, kw_only=True):
     @property
     def is_trained(self) -> bool:
         """True if a process executed the job, or an earlier run's outcome is still true."""
-        return (
-            self.status == Status.PASSED
-            or self.cause == "unchanged"
-            or any(attempt.ending != Ending() for attempt in self.attempts)
-        )
+        is_still_true = self.status == Status.PASSED or self.cause == "unchanged"
+        return is_still_true or any(attempt.ending != Ending() for attempt in self.attempts)
+
+    @property
+    def took_s(self) -> float:
+        """Seconds of training, of a study those of its trials."""
+        return self.study.wall_s if self.study else self.wall_s
 
     @property
     def host(self) -> str:

@@ -80,6 +80,7 @@ def _result(planned: PlannedJob, study: Study, trials: Sequence[Outcome], best: 
         pruned=sum(trial.cause == "pruned" for trial in trials),
         seeds=len(best.trials) if study.seeds else 0,
         folder=alone.attempts[-1].folder if alone and has_folder else "",
+        wall_s=math.fsum(trial.wall_s for trial in trials),
     )
 
 

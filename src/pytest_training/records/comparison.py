@@ -86,13 +86,13 @@ class JobComparison(Struct, frozen=True):
 
     @property
     def is_notable(self) -> bool:
-        """True if its status or a metric differs."""
-        return self.status is not None or bool(self.differing)
+        """True if its status, a parameter or a metric differs."""
+        return self.is_loud or bool(self.differing)
 
     @property
     def is_loud(self) -> bool:
         """True if something changed by more than chance explains."""
-        return self.status is not None or any(change.tone != "chance" for change in self.changes)
+        return bool(self.status or self.parameters) or any(change.tone != "chance" for change in self.changes)
 
     @property
     def listed(self) -> list[Change]:
@@ -101,9 +101,10 @@ class JobComparison(Struct, frozen=True):
 
     @property
     def unlisted(self) -> str:
-        """How many other metrics differ, in words, or nothing."""
+        """How many other metrics differ, or that only parameters do, in words, or nothing."""
         number = len(self.differing) - len(self.listed)
-        return f"{number} other metric{'s differ' if number > 1 else ' differs'}" if number else ""
+        alone = "no metric changed" if self.parameters and not (self.status or self.differing) else ""
+        return f"{number} other metric{'s differ' if number > 1 else ' differs'}" if number else alone
 
 
 class Comparison(Struct, frozen=True):

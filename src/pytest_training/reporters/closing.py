@@ -8,12 +8,11 @@ import pytest
 from pytest_training.execution.outcome import Outcome, Shown, Status, Tolerated
 from pytest_training.records.comparison import Comparison, JobComparison
 from pytest_training.records.recorded_run import TrainingRun, folded
-from pytest_training.records.run_record import Timing, timing
+from pytest_training.records.run_record import timing
 from pytest_training.records.studies import studies
-from pytest_training.reporters.console import Line, counts, durations, sentence, waiting_line
+from pytest_training.reporters.console import Line, counts, sentence, time_line, waiting_line
 from pytest_training.reporters.studies import closing_lines
 from pytest_training.text import fit, one_line
-from pytest_training.units import duration
 from pytest_training.wording import counted, listing
 
 MOST_REMARKS = 12
@@ -42,15 +41,6 @@ def fact_lines(run: TrainingRun, place: str = "") -> list[Line]:
     if trained_on:
         facts.append(f"trained on {one_line(trained_on)}")
     return lines + [(fact, {}) for fact in facts if fact]
-
-
-def time_line(measured: Timing, workers: int) -> str:
-    """Return how long the run took, and the longest job if the run could not have been shorter; or nothing."""
-    if not (took := durations(measured)) or workers == 1:
-        return took
-    is_one_job = measured.lower_bound_s > measured.work_s / workers
-    longest = f"; the longest job alone takes {duration(measured.lower_bound_s)}" if is_one_job else ""
-    return f"{took}, {workers} jobs at a time{longest}"
 
 
 def remark_lines(outcomes: Sequence[Outcome]) -> list[Line]:
@@ -115,9 +105,9 @@ def comparison_lines(comparison: Comparison, *, is_asked: bool = True) -> Iterat
 
 
 def _is_news(job: JobComparison) -> bool:
-    """Return True if a job passes again, fails for the first time, or has a metric that is better or worse."""
+    """Return True if a job passes again, fails for the first time, has other parameters, or is better or worse."""
     is_judged = job.status is not None and {*job.status} == {Status.PASSED, Status.FAILED}
-    return is_judged or any(change.tone != "chance" for change in job.changes)
+    return is_judged or bool(job.parameters) or any(change.tone != "chance" for change in job.changes)
 
 
 def _changes(job: JobComparison, most: int | None) -> Iterator[Line]:
@@ -127,6 +117,7 @@ def _changes(job: JobComparison, most: int | None) -> Iterator[Line]:
         colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
         lines.append((f"{one_line(change.metric, 40)} {change.words()}", colour))
     other = f"  (other parameters: {one_line(', '.join(job.parameters), 60)})" if job.parameters else ""
+    lines = lines or [(job.unlisted, {})]
     for left, (line, colour) in zip(reversed(range(len(lines[:most]))), lines, strict=False):
         yield f"  {one_line(job.job_id, 40)}: {line}{'' if left else other}", colour
 

@@ -2,11 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pytest_training.execution.outcome import GateResult, Outcome, Shown, Status, Tolerated
 from pytest_training.records.measures import headline
-from pytest_training.records.recorded_run import folded
 from pytest_training.records.run_record import Timing
 from pytest_training.text import cells, clean_lines, fit, one_line, pad, table
 from pytest_training.units import distinct, duration, number
@@ -34,7 +33,7 @@ EXCESS = {">=": "short by", ">": "short by", "<=": "over by", "<": "over by", "=
 
 def finished_line(outcome: Outcome, *, width: int, done: int, total: int, id_width: int = 12) -> tuple[str, Markup]:
     """Return the line of a finished job: status, id, main metric or reason, duration, how many are done."""
-    end = f"  {duration(outcome.wall_s):>8}"
+    end = f"  {duration(outcome.took_s):>8}"
     if width >= ROOM_FOR_COUNT:
         end += f"  [{done:>{len(str(total))}}/{total}]"
     longest_id = max(width, NARROWEST) // 3
@@ -48,7 +47,7 @@ def word(outcome: Outcome) -> str:
     """Return the verbose word that pytest -v shows: `PASSED roc_auc 0.871, 3.2 s`."""
     simulated = "simulated" if outcome.is_simulated else ""
     main = sentence(outcome).removeprefix("pruned ") if outcome.cause == "pruned" else main_metric(outcome)
-    details = [main, duration(outcome.wall_s), waiting(outcome.waiting_s), simulated]
+    details = [main, duration(outcome.took_s), waiting(outcome.waiting_s), simulated]
     return f"{status_word(outcome)} " + ", ".join(detail for detail in details if detail)
 
 
@@ -123,17 +122,26 @@ def interval_lines(outcomes: Sequence[Outcome]) -> list[str]:
 
 def counts(outcomes: Sequence[Outcome]) -> str:
     """Return jobs by status in words, trials of studies apart: `2 passed; 3 trials: 2 passed, 1 failed`."""
-    ids = {each.job_id for each in folded(outcomes)}
-    words = [(each.job_id in ids, "pruned" if each.cause == "pruned" else each.shown.word) for each in outcomes]
-    both = [Counter(word for is_own, word in words if is_own is own) for own in (True, False)]
+    words = ("pruned" if each.cause == "pruned" else each.shown.word for each in outcomes)
+    return state_counts({each.job_id: (each.trial_of, word) for each, word in zip(outcomes, words, strict=True)})
+
+
+def state_counts(states: Mapping[str, tuple[str | None, str]]) -> str:
+    """Return jobs by state in words; `states` has of each job the study that it is a trial of, and its state."""
+    words = [(study in states, word) for study, word in states.values()]
+    both = [Counter(word for is_trial, word in words if is_trial is wanted) for wanted in (False, True)]
     jobs, trials = (", ".join(f"{count} {word}" for word, count in each.items()) for each in both)
     return f"{jobs}; {counted(both[1].total(), 'trial')}: {trials}" if trials else jobs
 
 
-def durations(measured: Timing) -> str:
-    """Return how long jobs and run took, or nothing if no job ran: `18.0 s of training in 9.0 s`."""
-    took_s = measured.makespan_s
-    return f"{duration(measured.work_s)} of training in {duration(took_s)}" if took_s else ""
+def time_line(measured: Timing, workers: int) -> str:
+    """Return how long jobs and run took, and the longest job if no run could be shorter; nothing if no job ran."""
+    if not measured.makespan_s:
+        return ""
+    took = f"{duration(measured.work_s)} of training in {duration(measured.makespan_s)}"
+    is_one_job = measured.lower_bound_s > measured.work_s / max(workers, 1)
+    longest = f"; the longest job alone takes {duration(measured.lower_bound_s)}" if is_one_job else ""
+    return f"{took}, {workers} jobs at a time{longest}" if workers > 1 else took
 
 
 def waiting(seconds: float) -> str:

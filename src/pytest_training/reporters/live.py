@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from rich.color import ColorSystem
@@ -18,7 +18,7 @@ from rich.text import Text
 from pytest_training.pytest_adapter import TerminalFile
 from pytest_training.reporters.watch import WatchedJob
 from pytest_training.text import ESCAPE_SEQUENCES, cells, fit, fit_middle, one_line, pad, table
-from pytest_training.units import clock
+from pytest_training.units import clock, done_about
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 CLEAR_BELOW, CLEAR_LINE = "\x1b[J", "\x1b[K"
@@ -227,8 +227,7 @@ def _run(counts: Mapping[str, int], ahead: float | str | None, width: int, now: 
     if isinstance(ahead, str):
         line.append(f" · {ahead}", style="yellow")
     elif ahead:
-        ends = now + timedelta(seconds=ahead)
-        about = f" · done about {ends:%H:%M}" if ends.date() == now.date() else f" · done about {ends:%a %H:%M}"
+        about = f" · {done_about(ahead, now)}"
         for end in (f"{about}, {clock(ahead)} left", about):
             if cells(line.plain + end) <= width:
                 return line.append(end, style="dim")

@@ -11,11 +11,11 @@ from pytest_training.records.run_record import timing
 from pytest_training.records.studies import studies
 from pytest_training.reporters.console import (
     counts,
-    durations,
     held_gates,
     interval_lines,
     main_metric,
     sentence,
+    time_line,
     waiting_line,
 )
 from pytest_training.reporters.studies import columns, trial_counts, verdict
@@ -69,9 +69,8 @@ def _head(run: TrainingRun) -> Iterator[str]:
     if not run.is_finished:
         yield "**This run did not finish.**"
     measured = timing(run.outcomes, run.workers)
-    slots = f"{run.workers} slot{'s' if run.workers != 1 else ''}"
     place = run.record.place if run.record else ""
-    facts = [f"{took} · {slots}" if (took := durations(measured)) else "", waiting_line(measured, place), plain(place)]
+    facts = [time_line(measured, run.workers), waiting_line(measured, place), plain(place)]
     if run.provenance and run.provenance.commit:
         facts.append(f"commit `{run.provenance.commit[:10]}`{' with changes' if run.provenance.dirty else ''}")
     yield " · ".join(filter(None, [*facts, f"run `{run.folder.run_id}`"]))
@@ -97,7 +96,7 @@ def _row(outcome: Outcome, compared: JobComparison | None) -> str:
         plain(main_metric(outcome), 120),
         plain(compared.changes[0].words()) if compared and compared.changes else "",
         held_gates(outcome.gates),
-        duration(outcome.wall_s) if outcome.attempts else "",
+        duration(outcome.took_s) if outcome.took_s else "",
     )
     return "| " + " | ".join(cells) + " |"
 

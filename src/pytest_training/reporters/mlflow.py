@@ -83,7 +83,12 @@ class Reporter:
         self.say((REACH_S + 1, "the server"))
         parts = urlsplit(self.uri)
         if parts.scheme in PORTS.keys() - {*getproxies()}:  # nothing is sent: who is there is MLflow's to verify
-            socket.create_connection((parts.hostname, parts.port or PORTS[parts.scheme]), REACH_S).close()
+            place = parts.hostname or "", parts.port or PORTS[parts.scheme]
+            try:
+                socket.create_connection(place, REACH_S).close()
+            except OSError as error:
+                problem = f"nobody answers at {place[0]}:{place[1]}: {error.strerror or error}"
+                raise ConnectionError(problem) from None
         self.say((LOADING_S, "the import of MLflow"))
         from mlflow import MlflowClient  # noqa: PLC0415  (takes seconds)
 

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_training.execution.outcome import Outcome
 from pytest_training.jobs.model import Job
-from pytest_training.options import MODES, shown_path, text_of
+from pytest_training.options import MODES, REGISTRY, shown_path, text_of
 from pytest_training.pytest_adapter import TerminalFile, end_line, terminal_of
 from pytest_training.records.recorded_run import TrainingRun
 from pytest_training.reporters.closing import fact_lines, result_lines
@@ -40,7 +40,7 @@ class Progress:
         is_terminal = self.terminal.isatty and os.environ.get("TERM", "") not in {"", "dumb"}
         self.is_live = is_terminal and (mode == "live" or (mode == "auto" and not os.environ.get("CI")))
         self.verbosity = config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
-        self.watch = watch_of(config, run, outcomes)
+        self.watch = watch_of(run, outcomes, config.stash[REGISTRY])
         self.heartbeat_s = parse_duration(*text_of(config, "heartbeat"))
         self.over = threading.Event()
         self.screen = Screen(TerminalFile(self.terminal))

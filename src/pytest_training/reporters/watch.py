@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -31,9 +31,6 @@ from pytest_training.registry import Registry
 from pytest_training.text import one_line
 from pytest_training.units import duration, number
 from pytest_training.wording import located
-
-if TYPE_CHECKING:
-    import pytest
 
 MEMORY_EVERY_S = 1.0
 LONGEST_SLOT = 24  # characters of a slot's name and its host
@@ -280,15 +277,13 @@ class Watch(Struct):
         return max(ends, default=0.0)
 
 
-def watch_of(config: "pytest.Config", run: TrainingRun, outcomes: Mapping[str, Outcome]) -> Watch:
-    """Return a watch over a run that begins; `outcomes` are those of the jobs that have ended, by id."""
-    from pytest_training.options import REGISTRY  # noqa: PLC0415  (status reads a run without pytest)
-
-    registry, backend = config.stash[REGISTRY], run.settings.backend
+def watch_of(run: TrainingRun, outcomes: Mapping[str, Outcome], registry: Registry) -> Watch:
+    """Return a watch over a run; `outcomes` are those of the jobs that have ended, by id."""
+    backend = run.settings.backend
     return Watch(
         run.folder,
         {each.job.id: each for each in run.plan.jobs},
-        run.plan.workers,
+        run.workers,
         sees_starts=backend in BACKENDS,  # one from outside may copy the files at the end
         is_elsewhere=registry.backends[backend].is_elsewhere,
         outcomes=outcomes,

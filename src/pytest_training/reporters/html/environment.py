@@ -13,9 +13,9 @@ from jinja2.bccache import Bucket
 
 from pytest_training.jobs.directions import direction
 from pytest_training.records.strict_json import encode
-from pytest_training.reporters.console import gate_row, held_gates, sentence
+from pytest_training.reporters.console import gate_row, sentence
 from pytest_training.reporters.html.importances import importances
-from pytest_training.reporters.html.words import age, gate_words, moment, worker
+from pytest_training.reporters.html.words import gate_words, moment, worker
 from pytest_training.reporters.studies import shown, trial_counts, verdict
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
@@ -50,13 +50,12 @@ def templates() -> jinja2.Environment:
         "duration": duration,
         "number": number,
         "moment": moment,
-        "age": age,
+        "age": functools.partial(moment, kind="age"),
         "worker": worker,
         "gate_words": gate_words,
         "better": direction,
         "anchor": anchor,
         "gate_row": gate_row,
-        "gates": held_gates,
         "sentence": sentence,
         "setting": setting,
         "shown": shown,

@@ -1,5 +1,6 @@
 """The picture at the top of the page: each job's headline on the axis of its metric, with interval, gate and dummy."""
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -59,12 +60,15 @@ def forest(listed: Sequence[Result]) -> list[ForestGroup]:
 def _group(name: str, listed: Sequence[Result]) -> ForestGroup:
     shown = listed[:MOST_ROWS]
     numbers = [value for each in shown for value in _numbers(each) if value is not None]
-    middle = statistics.median_low(numbers)
-    reach = 50 * statistics.median_low([abs(value - middle) for value in numbers if value != middle] or [0.0])
-    found = axis(name, [value if min(numbers) > 0 or abs(value - middle) <= reach else None for value in numbers])
+    is_positive = min(numbers) > 0  # then a power of ten is never far: the axis may be logarithmic
+    sizes = [math.log10(value) if is_positive else value for value in numbers]
+    middle = statistics.median_low(sizes)
+    usual = statistics.median_low([abs(size - middle) for size in sizes if size != middle] or [0.0])
+    reach, pairs = max(50 * usual, is_positive), zip(numbers, sizes, strict=True)
+    found = axis(name, [value if abs(size - middle) <= reach else None for value, size in pairs])
     scale, ticks = found.scale(LEFT, RIGHT)
-    pairs = zip(numbers, found.places, strict=True)
-    places = iter([100.0 * (value > middle) if at is None else scale(at) for value, at in pairs])
+    placed = zip(sizes, found.places, strict=True)
+    places = iter([100.0 * (size > middle) if at is None else scale(at) for size, at in placed])
     rows = []
     for each in shown:
         value, low, high, dummy, before, *gates = [None if at is None else next(places) for at in _numbers(each)]

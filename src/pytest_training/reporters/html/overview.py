@@ -13,8 +13,6 @@ from pytest_training.text import one_line
 from pytest_training.units import number
 from pytest_training.wording import counted
 
-MOST_LINES = 8
-
 
 class Line(NamedTuple):
     """A line and its subject."""
@@ -38,11 +36,11 @@ class Overview(NamedTuple):
 
 def overview(run: TrainingRun, listed: Sequence[Result]) -> Overview:
     """Return the first lines of the page."""
-    best, statuses = [*_best(listed)], [*_statuses(listed)]
-    better = [*_changed(listed, "better"), *(line for line in statuses if line.status and line.status.is_good)]
+    best = [*_best(listed)]
+    judged = _changed(listed, "worse", is_judged=True)  # else it may be noise: a rule on regressions would fail the job
     return Overview(
-        attention=[*_unlucky(listed), *_broken_trials(run, listed), *_changed(listed, "worse"), *_stale(listed)],
-        changes=better or [*_changed(listed, "worse"), *statuses],
+        attention=[*_unlucky(listed), *_broken_trials(run, listed), *judged, *_stale(listed)],
+        changes=[*_changed(listed, "better"), *_changed(listed, "worse"), *_others(listed)],
         best=best,
         unchanged=_unchanged(run.comparison),
         has_other_data=any("highest" in line.text or "lowest" in line.text for line in best),
@@ -78,20 +76,24 @@ def _stale(listed: Iterable[Result]) -> Iterator[Line]:
             yield Line(f"not trained in this run; before: {sentence(each.outcome)}", each, each.outcome.shown)
 
 
-def _changed(listed: Iterable[Result], tone: str) -> Iterator[Line]:
-    """Yield jobs that passed, with a metric that got better or worse."""
+def _changed(listed: Iterable[Result], tone: str, *, is_judged: bool = False) -> Iterator[Line]:
+    """Yield jobs that passed, with a metric that got better or worse; with `is_judged` only beyond noise."""
     for each in listed:
         compared = each.job.comparison if each.job and each.outcome.status.is_good else None
-        for change in [change for change in compared.listed if change.tone == tone][:1] if compared else []:
+        changes = [each for each in compared.listed if each.tone == tone] if compared else []
+        for change in [each for each in changes if each.difference or not is_judged][:1]:
             yield Line(f"{one_line(change.metric, 60)} {change.words()}", each, tone=tone)
 
 
-def _statuses(listed: Iterable[Result]) -> Iterator[Line]:
-    """Yield jobs that passed and did not before, or the other way round."""
+def _others(listed: Iterable[Result]) -> Iterator[Line]:
+    """Yield jobs that passed and did not before, or the other way round, or of which only parameters changed."""
     for each in listed:
         compared = each.job.comparison if each.job else None
         if compared and compared.status:
             yield Line("; ".join([" → ".join(compared.status), *compared.remarks]), each, each.outcome.shown)
+        elif compared and compared.parameters and all(change.tone == "chance" for change in compared.changes):
+            names = one_line(f"other parameters: {', '.join(compared.parameters)}", 100)
+            yield Line("; ".join(filter(None, [names, compared.unlisted])), each)
 
 
 def _unchanged(comparison: Comparison) -> str:

@@ -69,13 +69,6 @@ class Result(Struct, frozen=True, dict=True):
         return f"{trial_counts(table)}; {verdict(table)}" if table else ""
 
     @property
-    def wall_s(self) -> float | None:
-        """How long it took, of a study all its trials."""
-        if self.job and self.job.study:
-            return sum(row.wall_s for row in self.job.study.table.trials)
-        return self.outcome.wall_s if self.outcome.attempts else None
-
-    @property
     def has_section(self) -> bool:
         """True if the page of its run has more to say."""
         outcome = self.outcome

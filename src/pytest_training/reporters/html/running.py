@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.jobs.model import Job
+from pytest_training.options import REGISTRY
 from pytest_training.records.recorded_run import TrainingRun, running_run
 from pytest_training.records.studies import StudyTable, study_table
 from pytest_training.reporters.html.page import write_page
@@ -52,7 +53,7 @@ class Reporter:
     def pytest_training_run_start(self, run: TrainingRun) -> None:
         """Prepare to write the page; the first job that starts begins it: until then the last run's page stays."""
         if run.settings.backend != "in-process":  # a debugger's: there jobs have this process for themselves
-            self.watch = watch_of(self.config, run, self.outcomes)
+            self.watch = watch_of(run, self.outcomes, self.config.stash[REGISTRY])
             self.thread = threading.Thread(target=self._write_all, args=(run,), name="training-page", daemon=True)
 
     def pytest_training_job_start(self, job: Job) -> None:

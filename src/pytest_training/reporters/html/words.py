@@ -30,13 +30,8 @@ def gate_words(gates: Sequence[GateResult]) -> str:
 
 
 def moment(written: str, kind: str = "moment") -> Markup:
-    """Return a time for the page: the script turns it into the reader's own words, `17:29 today`."""
+    """Return a time for the page: the script turns it into the reader's words, `17:29 today`, or `3 days ago`."""
     if (time := parsed(written)) is None:
         return Markup()
     shown = f"{time:%Y-%m-%d %H:%M} UTC"
     return Markup(f'<time class="{kind}" datetime="{time.isoformat()}">{shown}</time>')  # noqa: S704  (no text of others)
-
-
-def age(written: str) -> Markup:
-    """Return how long ago something was, once the script has run: `3 days ago`; the time itself without it."""
-    return moment(written, "age")
