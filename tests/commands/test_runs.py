@@ -92,6 +92,15 @@ def test_the_best_of_a_study_is_by_its_own_metric_and_in_the_folder_of_its_best_
     assert pasts.json("best", "als-seed-0")["metric"] == "auc"
 
 
+def test_the_best_of_a_study_over_seeds_is_a_mean_that_has_no_best_trial(pasts: Pasts) -> None:
+    trials = [outcome(f"als-seed-{seed}", trial_of="als", metrics={"auc": 0.9}) for seed in range(2)]
+    verdict = StudyResult(metric="auc", direction="higher", best="als-seed-0", seeds=2)
+    run = pasts(*trials, outcome("als", kind="study", metrics={"auc": 0.9}, study=verdict, attempts=()))
+    _, printed, said = pasts.answer("best", "als")
+    assert printed.strip() == str(pasts.folder(run) / "jobs/als-seed-0/attempt-1/artifacts")
+    assert said.strip().endswith("a mean over 2 seeds has no best trial: the folder is that of its first")
+
+
 def test_the_difference_of_studies_is_that_of_the_studies_alone(pasts: Pasts) -> None:
     study(pasts, 0.1, 0.2, 0.3)
     study(pasts, 0.8, 0.9)
