@@ -32,7 +32,7 @@ from pytest_training.planning.parameters import apply_options, note_missing
 from pytest_training.planning.plan import make_plan
 from pytest_training.planning.studies import expand_all
 from pytest_training.records.events import MOST_VALUES, EventTail, read_events
-from pytest_training.records.history import History
+from pytest_training.records.history import PASSED, History
 from pytest_training.records.history_file import APPLICATION_ID, TABLES
 from pytest_training.reporters.console import failure_text, finished_line
 from pytest_training.reporters.html.charts import curves
@@ -209,7 +209,7 @@ def _ask(root: Path) -> None:
     for seconds in asked.expected([JOB]).values():
         assert 0 < seconds < float("inf")
     asked.recent(asked.job_ids(), 3)
-    asked.newest(["x"], passed_only=True)
+    asked.newest(["x"], which=PASSED)
 
 
 def job_id(text: str) -> None:

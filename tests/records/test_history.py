@@ -20,7 +20,7 @@ import pytest
 from pytest_training.execution.equipment import Machine
 from pytest_training.execution.outcome import Attempt, Outcome, Status
 from pytest_training.jobs.model import Job
-from pytest_training.records.history import History
+from pytest_training.records.history import ENDED, PASSED, History
 from pytest_training.records.history_file import set_aside
 from pytest_training.records.run_record import Provenance, RunRecord
 
@@ -423,8 +423,12 @@ def test_an_outcome_that_missed_a_gate_counts_only_where_it_need_not_have_passed
     history.add(run_record("r1"), [outcome(metrics={"r2": 0.9})], PROVENANCE)
     history.add(run_record("r2"), [outcome(status=Status.FAILED, cause="gate", metrics={"r2": 0.1})], PROVENANCE)
     history.add(run_record("r3"), [outcome(status=Status.FAILED, cause="crash")], PROVENANCE)
+    history.add(run_record("r4"), [outcome(status=Status.INTERRUPTED)], PROVENANCE)
     assert history.newest(["als"])["als"].run_id == "r2"
-    assert history.newest(["als"], passed_only=True)["als"].run_id == "r1"
+    assert history.newest(["als"], which=PASSED)["als"].run_id == "r1"
+    assert history.newest(["als"], which=ENDED)["als"].run_id == "r3"
+    history.add(run_record("r5"), [outcome(status=Status.FAILED, cause="result", metrics={"r2": 0.2})], PROVENANCE)
+    assert history.newest(["als"])["als"].run_id == "r5"  # its gate named another metric
 
 
 def test_a_run_can_be_named_by_id_branch_and_commit(tmp_path: Path) -> None:

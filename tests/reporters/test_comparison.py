@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from pytest_training.evaluation.noise import Difference
-from pytest_training.execution.outcome import Outcome, Status, StudyResult
+from pytest_training.execution.outcome import GateResult, Outcome, Status, StudyResult
 from pytest_training.execution.studies import means
+from pytest_training.jobs.model import Gate
 from pytest_training.records.comparison import Comparison, compare
 from pytest_training.records.history import Recorded
+from pytest_training.reporters.closing import comparison_lines
 
 
 def outcome(metrics: dict[str, float], **more: Any) -> Outcome:
@@ -49,6 +51,31 @@ def test_other_parameters_and_another_status_are_told() -> None:
     assert found.jobs[0].parameters == ("epochs", "old")
     assert found.jobs[0].status == ("passed", "failed")
     assert found.jobs[0].is_notable
+
+
+def test_the_status_is_compared_with_what_ended_last_and_metrics_with_what_has_them() -> None:
+    trained = Recorded(run_id="r1", started="", outcome=outcome({"r2": 0.1}))
+    failed = Recorded(run_id="r2", started="", outcome=outcome({}, status=Status.FAILED, cause="timeout"))
+    (job,) = compare([outcome({"r2": 0.2})], {"als": failed}, {"als": trained}, against="the last run").jobs
+    assert (job.status, job.changes[0].before) == (("failed", "passed"), 0.1)
+    assert job.remarks == ("metrics against run r1",)
+    lines = [text for text, _ in comparison_lines(Comparison("the last run", (job,)), is_asked=False)]
+    assert lines[1] == "  als: failed, now passed; metrics against run r1"
+    (never,) = compare([outcome({"r2": 0.2})], {"als": failed}, {}, against="the last run").jobs
+    assert (never.status, never.changes, never.remarks) == (("failed", "passed"), (), ())
+
+
+def gated(*gates: Gate, **more: Any) -> Outcome:
+    results = tuple(GateResult(gate=gate, found=0.1, passed=True) for gate in gates)
+    return outcome({"r2": 0.1}, gates=results, **more)
+
+
+def test_gates_that_were_removed_added_or_changed_are_told() -> None:
+    r2, looser, mae = (Gate(metric=name, operator=">", threshold=at) for name, at in (("r2", 2), ("r2", 0), ("mae", 3)))
+    auc, f1 = (Gate(metric=name, operator=">=", threshold=0.5) for name in ("auc", "f1"))
+    (job,) = compared(gated(r2, auc, mae, status=Status.FAILED, cause="gate"), gated(looser, mae, f1)).jobs
+    assert job.remarks == ("gate r2 > 2 → > 0", "gate auc >= 0.5 removed", "gate f1 >= 0.5 added")
+    assert compared(outcome({"r2": 0.1}, status=Status.FAILED, cause="result"), gated(r2)).jobs[0].remarks == ()
 
 
 def test_differences_that_show_only_in_later_digits_are_shown_with_them() -> None:

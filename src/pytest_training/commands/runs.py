@@ -61,7 +61,7 @@ def diff(arguments: argparse.Namespace, project: Project) -> None:
     pairs = {name: (first.facts.get(name, fact), fact) for name, fact in second.facts.items()}
     facts = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     alone = {a.run_id: sorted(a.outcomes.keys() - b.outcomes) for a, b in ((first, second), (second, first))}
-    differing = [job for job in jobs if job.is_notable]
+    differing = [job for job in jobs if job.is_notable or job.remarks]
     rows = [row for job in differing for row in _rows(job, second.outcomes[job.job_id])]
     lines = table(("job", "status", f"{first.run_id} → {second.run_id}"), rows) if rows else []
     if jobs:
@@ -77,7 +77,7 @@ def diff(arguments: argparse.Namespace, project: Project) -> None:
 def _rows(job: JobComparison, now: Recorded) -> Iterator[tuple[str, str, str]]:
     status = " → ".join(job.status) if job.status else now.outcome.status
     old, new = (plain(each.outcome.parameters) for each in (job.earlier, now))
-    words = [f"{each.metric} {each.words()}" for each in job.listed]
+    words = [*job.remarks, *(f"{each.metric} {each.words()}" for each in job.listed)]
     words += filter(None, [job.unlisted])
     words += [f"{name}: {old.get(name, 'nothing')} → {new.get(name, 'nothing')}" for name in job.parameters]
     for index, each in enumerate(words or [""]):

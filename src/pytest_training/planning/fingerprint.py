@@ -22,7 +22,7 @@ from pytest_training.execution.needs import needed_outcome
 from pytest_training.execution.readers.declared import USUAL_FILES
 from pytest_training.jobs.model import Dataset, Job, NeededOutcome, Plan, Study, Unchanged
 from pytest_training.jobs.source.paths import named_paths
-from pytest_training.records.history import History, Recorded
+from pytest_training.records.history import PASSED, History, Recorded
 
 MOST_FILES = 10_000  # files that one pattern may stand for
 LARGEST_READ, LARGEST_HASHED = 2**20, 2**28
@@ -141,7 +141,7 @@ class EarlierPasses(msgspec.Struct, frozen=True):
     def read(cls, jobs: Mapping[str, Job], ids: Iterable[str], digests: Mapping[str, str], history: History) -> Self:
         """Read them for these jobs and all that they need; of a needed job the folder must still be there."""
         order = _with_needed(jobs, ids)
-        passes = cls(history.path.parent, history.newest(order, passed_only=True))
+        passes = cls(history.path.parent, history.newest(order, which=PASSED))
         needed = {each for job_id in order for each in jobs[job_id].needs}
         valid: set[str] = set()
         for job_id in order:

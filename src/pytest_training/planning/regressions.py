@@ -16,7 +16,7 @@ from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
 from pytest_training.planning.parameters import varied
 from pytest_training.planning.steps import Request
 from pytest_training.records import comparison, measures
-from pytest_training.records.history import History, Recorded
+from pytest_training.records.history import PASSED, History, Recorded
 
 RULE = r"(?:(?P<metric>[^=]+?)\s*=\s*)?(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)"
 Rules = Mapping[str | None, tuple[float, str]]
@@ -32,7 +32,7 @@ def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: b
     jobs = [each.job for each in plan.jobs if not each.job.twin_of and each.job.trial_of not in ids]
     newest = {} if is_dry else history.newest([job.id for job in jobs], place=place)
     # Passed ones only: else the next run would be compared with a regression.
-    passed = history.newest([job.id for job in jobs], place=place, passed_only=True) if rules else {}
+    passed = history.newest([job.id for job in jobs], place=place, which=PASSED) if rules else {}
 
     def complete(planned: PlannedJob) -> PlannedJob:
         job = planned.job

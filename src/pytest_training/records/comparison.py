@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from pytest_training.errors import DeclarationError
 from pytest_training.evaluation.noise import JUDGED_LEVEL, Difference, judged_difference, mean_of_seeds
 from pytest_training.execution.attempt.earlier import differences, read_all
-from pytest_training.execution.outcome import Outcome
+from pytest_training.execution.outcome import Outcome, Status
 from pytest_training.git import find_commit
 from pytest_training.jobs.directions import direction, is_side_number
 from pytest_training.jobs.model import Gate
-from pytest_training.records.history import History, Place, Recorded
+from pytest_training.records.history import COMPARABLE, ENDED, History, Place, Recorded
 from pytest_training.records.measures import Measure, measures
 from pytest_training.records.strict_json import plain
 from pytest_training.units import distinct, number
@@ -73,10 +73,11 @@ class JobComparison(Struct, frozen=True):
     """A job beside its earlier outcome."""
 
     job_id: str
-    earlier: Recorded
+    earlier: Recorded  # the newest that ended
     changes: tuple[Change, ...]
     status: tuple[str, str] | None  # status then and now, where they differ
     parameters: tuple[str, ...]  # names of the parameters that differ
+    remarks: tuple[str, ...] = ()  # gates that differ, and the run of the metrics if it is another
 
     @property
     def differing(self) -> list[Change]:
@@ -149,27 +150,52 @@ def paired(now: Recorded, earlier: Recorded | None, runs: Path) -> Outcome:
 
 
 def compare(
-    outcomes: Sequence[Outcome], earlier: Mapping[str, Recorded], *, against: str, problems: tuple[str, ...] = ()
+    outcomes: Sequence[Outcome],
+    earlier: Mapping[str, Recorded],
+    trained: Mapping[str, Recorded] | None = None,
+    *,
+    against: str,
+    problems: tuple[str, ...] = (),
 ) -> Comparison:
-    """Compare each outcome that has metrics with the earlier one of its job."""
+    """Compare each outcome with the earlier one of its job; its metrics with those in `trained`, if that is given."""
+    whole = earlier if trained is None else trained
     measured = [outcome for outcome in outcomes if outcome.metrics or outcome.job_id in earlier]
     return Comparison(
         against=against,
-        jobs=tuple(_compared(each, earlier[each.job_id]) for each in measured if each.job_id in earlier),
+        jobs=tuple(_compared(it, earlier[it.job_id], whole.get(it.job_id)) for it in measured if it.job_id in earlier),
         missing=tuple(each.job_id for each in measured if each.job_id not in earlier),
         problems=problems,
     )
 
 
-def _compared(now: Outcome, earlier: Recorded) -> JobComparison:
-    before = earlier.outcome
+def _compared(now: Outcome, earlier: Recorded, trained: Recorded | None) -> JobComparison:
+    before, changes = earlier.outcome, tuple(_changes(now, trained)) if trained else ()
+    other = {each.run_id for each in changes} - {earlier.run_id}
     return JobComparison(
         job_id=now.job_id,
         earlier=earlier,
-        changes=tuple(_changes(now, earlier)),
+        changes=changes,
         status=(before.status, now.status) if before.status != now.status else None,
         parameters=other_parameters(now.parameters, before.parameters),
+        remarks=(*_other_gates(now, before), *(f"metrics against run {each}" for each in other)),
     )
+
+
+def _other_gates(now: Outcome, before: Outcome) -> Iterator[str]:
+    """Yield which gates differ; an outcome without a result does not show its gates."""
+    if all(each.gates or each.status == Status.PASSED for each in (now, before)):
+        new, old = (_gates(outcome) for outcome in (now, before))
+        for metric in (metric for metric in old | new if old.get(metric) != new.get(metric)):
+            was, has = old.get(metric, ""), new.get(metric, "")
+            change = f"{was} → {has}" if was and has else f"{was} removed" if was else f"{has} added"
+            yield f"gate {metric} {change}"
+
+
+def _gates(outcome: Outcome) -> dict[str, str]:
+    gates: dict[str, str] = {}
+    for gate in (result.gate for result in outcome.gates if result.gate.against is None):
+        gates[gate.metric] = f"{gates.get(gate.metric, '')} {gate.operator} {gate.threshold:g}".strip()
+    return gates
 
 
 def _changes(now: Outcome, earlier: Recorded) -> Iterable[Change]:
@@ -204,12 +230,12 @@ def other_parameters(now: Mapping[str, Any], before: Mapping[str, Any]) -> tuple
 
 def find_earlier(
     history: History, job_ids: Sequence[str], name: str, *, project: Path, before: str | None = None
-) -> tuple[dict[str, Recorded], str, str | None]:
-    """Return outcomes before run `before` by job id, the words for their place, and a sentence if none exists."""
+) -> tuple[dict[str, Recorded], dict[str, Recorded], str, str | None]:
+    """Return what ended last before run `before` by job id, what has metrics, words for the place, and a problem."""
     place = find_place(history, name, project, before=before)
-    earlier = history.newest(job_ids, place=place, before=before)
+    earlier, trained = (history.newest(job_ids, place=place, before=before, which=it) for it in (ENDED, COMPARABLE))
     problem = f"nothing to compare with: the history has no outcome of these jobs from {place.words}"
-    return earlier, place.words, None if earlier or not job_ids else problem
+    return earlier, trained, place.words, None if earlier or not job_ids else problem
 
 
 def find_place(history: History, name: str, project: Path, *, before: str | None = None) -> Place:

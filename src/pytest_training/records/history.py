@@ -20,7 +20,9 @@ RECORDED = (
     " FROM outcomes o LEFT JOIN runs r ON r.run_id = o.run_id"
 )
 REMEMBERED = 20  # outcomes read per job: enough to find equal parameters, cheap with 1,000 jobs
-COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate')"  # outcomes whose metrics are those of a whole training
+COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate' OR (o.cause = 'result' AND o.metrics != '{}'))"
+"""Outcomes whose metrics are those of a whole training."""
+ENDED = " AND o.status IN ('passed', 'failed')"
 PASSED = " AND o.status = 'passed'"
 UP_TO = " AND o.id <= coalesce((SELECT max(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
 BEFORE = (
@@ -101,14 +103,13 @@ class History:
         }
 
     def newest(
-        self, job_ids: Sequence[str], *, place: Place = ANYWHERE, before: str | None = None, passed_only: bool = False
+        self, job_ids: Sequence[str], *, place: Place = ANYWHERE, before: str | None = None, which: str = COMPARABLE
     ) -> dict[str, Recorded]:
-        """Return each job's newest outcome of a whole training, by job id; ignore run `before` and later ones."""
+        """Return each job's newest outcome, by default of a whole training; ignore run `before` and later ones."""
         condition, arguments = _condition(place)
         if before is not None:
             condition, arguments = condition + BEFORE, (*arguments, text(before), text(before))
-        condition += PASSED if passed_only else COMPARABLE
-        recorded = self._recorded(job_ids, 1, condition, arguments, NOT_COMPARED)
+        recorded = self._recorded(job_ids, 1, condition + which, arguments, NOT_COMPARED)
         return {job_id: recent[0] for job_id, recent in recorded.items() if recent}
 
     def recent(self, job_ids: Sequence[str], limit: int, *, through: str | None = None) -> dict[str, list[Recorded]]:

@@ -17,7 +17,7 @@ from pytest_training.execution.job_files import Walk, open_own, read_json
 from pytest_training.jobs.plan_file import read_plan
 from pytest_training.project import Project
 from pytest_training.records.comparison import find_place
-from pytest_training.records.history import History
+from pytest_training.records.history import COMPARABLE, PASSED, History
 from pytest_training.records.past import Past
 from pytest_training.records.recorded_run import HIDDEN, is_running, run_ids
 from pytest_training.records.run_record import BegunRun
@@ -97,8 +97,8 @@ def _compared(project: Project, history: History, names: Iterable[str], past: Pa
     for name in dict.fromkeys(COMPARED.findall("\n".join(words))):
         with contextlib.suppress(DeclarationError):  # nothing has that name any more
             place = find_place(history, name, project.root)
-            for passed_only in (True, False):
-                newest = history.newest([*past.best], place=place, passed_only=passed_only)
+            for which in (PASSED, COMPARABLE):
+                newest = history.newest([*past.best], place=place, which=which)
                 yield from ((each.run_id, f"runs are compared with {name}") for each in newest.values())
 
 

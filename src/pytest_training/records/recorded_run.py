@@ -76,12 +76,13 @@ class TrainingRun(msgspec.Struct, frozen=True, dict=True):
         ids = [outcome.job_id for outcome in own]
         against, project = self.settings.compare or "last", Path(self.settings.project)
         history = History(self.folder.stable.history)
-        earlier, words, problem = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
+        found = find_earlier(history, ids, against, project=project, before=self.folder.run_id)
+        earlier, trained, words, problem = found
         problems = (problem,) if problem and against != "last" else ()
         if self.is_read:
             sides = [Recorded(run_id=self.folder.run_id, started="", outcome=each) for each in own]
-            own = [paired(each, earlier.get(each.outcome.job_id), self.folder.stable.runs) for each in sides]
-        return compare(own, earlier, against=words, problems=problems)
+            own = [paired(each, trained.get(each.outcome.job_id), self.folder.stable.runs) for each in sides]
+        return compare(own, earlier, trained, against=words, problems=problems)
 
     @property
     def nodes(self) -> dict[str, str]:

@@ -91,7 +91,7 @@ def comparison_lines(comparison: Comparison, *, is_asked: bool = True) -> Iterat
     if is_asked or notable:
         yield f"against {one_line(comparison.against)}:", {"bold": True}
     for job in notable[:most]:
-        yield from _changes(job, most=None if is_asked else 1 + (job.status is not None))
+        yield from _changes(job, most=None if is_asked else 1 + bool(job.status or job.remarks))
     if len(notable) > most:
         yield f"  and {len(notable) - most} more jobs: see summary.md", {}
     if not is_asked:
@@ -111,7 +111,8 @@ def _is_news(job: JobComparison) -> bool:
 
 
 def _changes(job: JobComparison, most: int | None) -> Iterator[Line]:
-    lines: list[Line] = [(f"{job.status[0]}, now {job.status[1]}", {"yellow": True})] if job.status else []
+    first = "; ".join([*([", now ".join(job.status)] if job.status else []), *map(one_line, job.remarks)])
+    lines: list[Line] = [(first, {"yellow": True})] if first else []
     for change in job.listed:
         colour = {"better": {"green": True}, "worse": {"red": True}}.get(change.tone, {})
         lines.append((f"{one_line(change.metric, 40)} {change.words()}", colour))

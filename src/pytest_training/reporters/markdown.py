@@ -139,6 +139,7 @@ def _changes(comparison: Comparison) -> Iterator[str]:
 def _words(job: JobComparison) -> Iterator[str]:
     if job.status:
         yield f"{job.status[0]} → **{job.status[1]}**"
+    yield from map(plain, job.remarks)
     for change in job.listed:
         yield f"{plain(change.metric, 60)} {plain(change.words())}"
     if job.unlisted:

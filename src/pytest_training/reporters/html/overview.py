@@ -90,7 +90,7 @@ def _others(listed: Iterable[Result]) -> Iterator[Line]:
     for each in listed:
         compared = each.job.comparison if each.job else None
         if compared and compared.status:
-            yield Line(f"{compared.status[0]} → {compared.status[1]}", each, each.outcome.shown)
+            yield Line("; ".join([" → ".join(compared.status), *compared.remarks]), each, each.outcome.shown)
         elif compared and compared.parameters and all(change.tone == "chance" for change in compared.changes):
             names = one_line(f"other parameters: {', '.join(compared.parameters)}", 100)
             yield Line("; ".join(filter(None, [names, compared.unlisted])), each)
