@@ -117,10 +117,9 @@ def best(arguments: argparse.Namespace, project: Project) -> None:
     words = f"{one_line(best.metric, 60)} {number(best.value)} in run {run_id}"
     if (left := needed_outcome(RunFolder(project.reports, run_id), job_id)) is None:
         raise TrainingError(f"the best of {job_id}, {words}, has no folder any more")
-    study = best.recorded.outcome.study
-    seeds = study.seeds if study else 0
-    mean = f"; a mean over {seeds} seeds has no best trial: the folder is that of its first" if seeds > 1 else ""
-    remark(f"the best of {len(past.runs)} outcomes of {job_id}: {words}{mean}")
+    if (study := best.recorded.outcome.study) and study.seeds > 1:
+        words += f"; a mean over {study.seeds} seeds has no best trial: the folder is that of its first"
+    remark(f"the best of {len(past.runs)} outcomes of {job_id}: {words}")
     facts = {"run_id": run_id, "metric": best.metric, "direction": best.direction, "folder": left.path}
     answer(arguments, facts | {"outcome": best.recorded.outcome}, [left.path])
 
