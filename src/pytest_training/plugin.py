@@ -43,10 +43,9 @@ def pytest_load_initial_conftests(
     with options.initial_conftests(early_config, _initial_paths):
         yield
     if options.has_jobs(early_config):
-        marked = getattr(early_config.pluginmanager.rewrite_hook, "_must_rewrite", set[str]())  # none: --assert=plain
-        marked.discard("pytest_training")  # pytest's own loader, for the sake of asserts, takes three times as long
-        from pytest_training.pytest_adapter import note_unknown_options  # noqa: PLC0415  (see the module's docstring)
+        from pytest_training.pytest_adapter import leave_as_written, note_unknown_options  # noqa: PLC0415  (as above)
 
+        leave_as_written(early_config)
         options.add_job_options(parser)
         note_unknown_options(parser, args)
 

@@ -47,6 +47,12 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
         config.known_args_namespace.confcutdir = str(file.parent if file else root)
 
 
+def leave_as_written(config: pytest.Config) -> None:
+    """Have Python load the plugin's modules: pytest's loader, for the sake of asserts, takes three times as long."""
+    marked = getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", set[str]())  # none with --assert=plain
+    marked.discard("pytest_training")
+
+
 def note_unknown_options(parser: pytest.Parser, args: Sequence[str]) -> None:
     """Have pytest's message on options that do not exist say which ones do."""
     known: dict[str, Any] = parser.optparser._option_string_actions  # noqa: SLF001  (there is no public name)
