@@ -97,15 +97,23 @@ def test_a_module_in_a_folder_above_is_found_where_the_job_adds_that(project: Pr
 
 @pytest.mark.parametrize("place", ["own", "site-packages"])
 def test_a_module_on_the_search_path_is_a_file_unless_it_is_installed(
-    place: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "elsewhere" / place
-    folder.mkdir(parents=True)
-    (folder / "kit.py").write_text("import m1\n")
-    monkeypatch.syspath_prepend(str(folder))
+    kit = project.write(f"{place}/kit.py", "import m1\n")
+    monkeypatch.syspath_prepend(str(kit.parent))
     job = project.job(f"import kit\n{TRAIN}")
-    is_followed = str(folder / "kit.py") in job.files
-    assert (is_followed, job.imports) == ((True, ("m1",)) if place == "own" else (False, ("kit",)))
+    is_followed = str(kit) in job.files
+    assert (is_followed, job.imports) == ((True, ("kit", "m1")) if place == "own" else (False, ("kit",)))
+
+
+def test_a_module_beside_the_job_is_local_though_a_folder_around_it_is_on_the_search_path(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(project.training / "deep"))
+    kit = project.write("training/deep/own/kit.py")
+    path = project.write("training/deep/own/train_x.py", f"import kit\n{TRAIN}")
+    job = project.jobs()["x"]
+    assert (job.files, job.imports) == ((str(path), str(kit)), ())
 
 
 def test_a_module_that_is_imported_by_its_name_as_text_is_followed(project: Project) -> None:

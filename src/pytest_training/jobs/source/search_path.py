@@ -3,14 +3,12 @@
 import ast
 import re
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_training.jobs.source.literals import walk
 
 LEVELS = 4  # folders around a file from which it may name another
-OWN = Path(__file__).parents[3]  # where this package lies; a developer's copy is no project's code
 LONGEST = 200  # characters of a text that may be part of a path
 _CHANGES = re.compile(r"sys\.path\b|addsitedir")
 
@@ -45,10 +43,8 @@ def added_folders(path: Path, root: Path, added: tuple[str, ...]) -> Iterator[Pa
                 yield start / text
 
 
-def search_path() -> Iterator[Path]:
-    """Yield the folders of `sys.path` that hold neither Python nor what is installed: PYTHONPATH, editable installs."""
-    standard = Path(sysconfig.get_path("stdlib"))
+def search_path(root: Path) -> Iterator[Path]:
+    """Yield the project's folders in `sys.path` that hold nothing installed: of PYTHONPATH, of editable installs."""
     for folder in map(Path, filter(None, sys.path)):
-        is_installed = not {"site-packages", "dist-packages"}.isdisjoint(folder.parts)
-        if not (is_installed or folder == OWN or folder.is_relative_to(standard)) and folder.is_dir():
+        if folder.is_relative_to(root) and {"site-packages", "dist-packages"}.isdisjoint(folder.parts):
             yield folder

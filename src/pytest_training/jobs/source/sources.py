@@ -101,7 +101,8 @@ class Sources:
 
     def __init__(self, training_root: Path, project_root: Path) -> None:
         self.root = project_root
-        self._folders = (training_root, project_root, project_root / "src", *search_path())
+        self._folders = (training_root, project_root, project_root / "src")
+        self._searched = [each for each in search_path(project_root) if each not in self._folders]
         self._facts: dict[Path, Facts] = {}
         self._followed = 0
         self.readmes: dict[Path, str] = {}  # by folder, as `paths.py` reads them
@@ -192,8 +193,13 @@ class Sources:
     def _installed(self, path: Path) -> Iterator[str]:
         for item in self._facts_of(path).imports:
             top = item.module.partition(".")[0]
-            if item.level == 0 and top not in sys.stdlib_module_names and self.files_of(path, item) is None:
-                yield from item.modules
+            if item.level == 0 and top not in sys.stdlib_module_names:
+                files, own = self.files_of(path, item), [folder / top for folder in self._searched]
+                # What is on the interpreter's own search path the job server can import, as what is installed.
+                if files is None or any(
+                    place in (file.with_suffix(""), *file.parents) for file in files for place in own
+                ):
+                    yield from item.modules
 
     def files_of(self, path: Path, item: Import) -> list[Path] | None:
         """Return the local files that an import executes; None if the module is not local."""
@@ -206,7 +212,9 @@ class Sources:
         added = self._facts_of(path).added
         key = (os.path.dirname(path), item, added)  # noqa: PTH120  (faster than pathlib, once per import)
         if key not in self._local:
-            folders = dict.fromkeys((path.parent, *self._folders, *added_folders(path, self.root, added)))
+            folders = dict.fromkeys(
+                (path.parent, *self._folders, *self._searched, *added_folders(path, self.root, added))
+            )
             places = ((self._below(folder, module) for folder in folders) for module in item.modules)
             located = (next((files for files in below if files is not None), None) for below in places)
             local = [files for files in located if files is not None]
