@@ -51,7 +51,7 @@ return {"own": run.checkpoint.load()["by"] == os.getpid(), "continued": before["
 """
 """The first attempt saves its state again and again; the second goes on from there, and waits for the test."""
 WENT = r"worker died: after \d+\.\d s its node .+ on .+ went away"
-DIED = r"the job server of node .+ on .+ died while the job ran; see server\.log in the run folder"
+DIED = r"the job server of node .+ on .+ died while the job ran; see any server\.log in the run folder"
 WAYS = {
     "killed": (2, signal.SIGKILL, "worker died", WENT),
     "closed": (

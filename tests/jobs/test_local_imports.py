@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,16 @@ def test_modules_in_folders_that_a_job_adds_to_the_search_path_are_its_files(cas
     job = project.job(f"import os, pathlib, site, sys\nfrom pathlib import Path\n{ADDED[case]}\nimport kit\n{TRAIN}")
     assert {Path(each).resolve() for each in job.files[1:]} == {kit, beside}
     assert job.imports == ()
+
+
+def test_a_folder_of_another_project_is_no_local_one(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "kit.py").write_text("def train(run):\n    run.data('theirs')\n")
+    for folder in (str(other), os.path.relpath(other, project.root), os.path.relpath(other, project.training)):
+        job = project.job(f"import sys\nsys.path.insert(0, {folder!r})\nimport kit\n{TRAIN}")
+        assert (len(job.files), job.imports, job.data) == (1, ("kit",), ())
 
 
 def test_a_module_in_a_folder_above_is_found_where_the_job_adds_that(project: Project) -> None:

@@ -1,6 +1,7 @@
 """Where a file's imports may lie beside its own folder: what it adds to `sys.path`, and what is there already."""
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -36,11 +37,12 @@ def _texts(node: ast.AST, values: dict[str, ast.AST]) -> Iterator[str]:
 
 
 def added_folders(path: Path, root: Path, added: tuple[str, ...]) -> Iterator[Path]:
-    """Yield the folders that parts of paths may mean, from the root or from a folder around the file."""
+    """Yield the project's folders that parts of paths may mean, from the root or from a folder around the file."""
     for text in added:
         for start in dict.fromkeys((root, *path.parents[:LEVELS])):
-            if text or start.is_relative_to(root):
-                yield start / text
+            folder = Path(os.path.normpath(start / text))
+            if folder.is_relative_to(root):
+                yield folder
 
 
 def search_path(root: Path) -> Iterator[Path]:
