@@ -5,6 +5,7 @@ versions merge. A job's duration has a fixed part, and one in proportion to epoc
 """
 
 import math
+import time
 import timeit
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -141,8 +142,8 @@ def _work(entry: JobDurations | None, job: Job) -> float | None:
 
 
 def machine_speed() -> float:
-    """Return how many millions of numbers this interpreter adds a second: the best of some tries, 20 ms in all."""
-    fastest_s = min(timeit.repeat(lambda: sum(range(ADDITIONS)), number=1, repeat=TRIES))
+    """Return how many millions of numbers this interpreter adds in a second of its own: the best of some tries."""
+    fastest_s = min(timeit.repeat(lambda: sum(range(ADDITIONS)), timer=time.thread_time, number=1, repeat=TRIES))
     return max(round(ADDITIONS / fastest_s / 1e6, 1), 0.1)
 
 
