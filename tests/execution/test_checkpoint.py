@@ -27,13 +27,14 @@ DESCENT = """
     features = np.random.default_rng(run.seed).normal(size=(200, 20))
     target = features @ np.arange(20.0)
     state = run.checkpoint.load() or {{"epoch": 0, "weights": np.zeros(20), "losses": []}}
-    weights, losses = state["weights"], state["losses"]
-    for epoch in range(state["epoch"], 6000):
+    epoch, weights, losses = state["epoch"], state["weights"], state["losses"]
+    while epoch < 6000:
         residual = features @ weights - target
         weights = weights - 0.0005 * features.T @ residual / 2
         losses = [*losses[-5:], float((residual**2).mean())]
-        run.checkpoint.save(epoch=epoch + 1, weights=weights, losses=losses)
-    return {{"loss": losses[-1], "weight": float(weights.sum()), "epochs": epoch + 1}}
+        epoch += 1
+        run.checkpoint.save(epoch=epoch, weights=weights, losses=losses)
+    return {{"loss": losses[-1], "weight": float(weights.sum()), "epochs": epoch}}
 """
 TOP = "import os, pathlib, random, signal, threading\nimport numpy as np\n"
 

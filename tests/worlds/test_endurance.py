@@ -30,8 +30,9 @@ def train(run, *, epochs=20):
         print("x" * 2000)
         run.log(epoch=epoch)
         run.save(f"{epoch}.bin", os.urandom(2000))
-        run.checkpoint.save(epoch=epoch + 1)
-    return {"epochs": float(epoch + 1)}
+        state["epoch"] = epoch + 1
+        run.checkpoint.save(**state)
+    return {"epochs": float(state["epoch"])}  # the disk may be full after the last epoch: nothing is left to train then
 """
 RUNS = 8
 JOBS = ("one", "two", "three")
