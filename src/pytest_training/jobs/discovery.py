@@ -68,14 +68,17 @@ def left_out(
     folders: Iterable[Path], project: Path, files: FileFilter, kinds: Kinds, *, is_brief: bool = False
 ) -> Iterator[str]:
     """Yield a line for each file that was read and is no job; a brief one counts those that cannot be read."""
-    unreadable = 0
+    unreadable = untagged = 0
     for root in map(absolute, folders if files.reads else ()):
         for path, each in candidates(Sources(root, absolute(project)), root, files, kinds).items():
             unreadable += each.is_unreadable and not each.is_job
+            untagged += path.suffix == ".ipynb" and not (each.is_job or each.is_unreadable)
             if not each.is_job and not is_brief:
                 yield f"left out: {label(path, root)}: {each.why}"
     if is_brief and unreadable:
         yield f"{counted(unreadable, 'file')} left out that Python cannot read: -v names each"
+    if is_brief and untagged:
+        yield f"{counted(untagged, 'notebook')} left out without a cell that has the tag parameters: -v names each"
 
 
 def is_job_file(path: Path, root: Path, files: FileFilter, kinds: Kinds) -> bool:
