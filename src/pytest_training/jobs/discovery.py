@@ -26,7 +26,7 @@ SILENT = re.compile(r"_*(main|train(ing)?|pre_?train|run(_train(ing)?)?)_*")
 PLAIN_FOLDERS = {"src", "scripts", "script", "code", "tools", "examples", "bin", "app", "training", "train"}
 """Folders that say nothing either."""
 DEEPEST = 100  # nested folders that are searched: paths end at 4,096 bytes, Python's recursion at 1,000 calls
-ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")  # what lies in the folder of a virtual or conda environment
+MARKS = ("pyvenv.cfg", "conda-meta", "begun.json")  # what lies in a virtual or conda environment, and in a run's folder
 
 
 def discover(training_root: Path, project: Path, files: FileFilter | None = None, kinds: Kinds = KINDS) -> list[Job]:
@@ -197,7 +197,7 @@ def _is_skipped(folder: Path, files: FileFilter) -> bool:
     name = folder.name
     is_tools = name.startswith(".") or name.endswith(".egg-info") or name in SKIPPED_FOLDERS
     is_tools = is_tools or (files.reads and name in OF_OTHERS)
-    return is_tools or any((folder / mark).exists() for mark in ENVIRONMENT_MARKS)
+    return is_tools or any((folder / mark).exists() for mark in MARKS)
 
 
 def read_job(path: Path, job_id: str, sources: Sources, training_root: Path, kinds: Kinds = KINDS) -> Job | None:
