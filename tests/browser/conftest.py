@@ -68,6 +68,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     for number, make in enumerate((binary, classes, numbers)):
         record = make(subgroup={"sex": ["female", "male"] * 30})
         content = msgspec.json.encode(evaluate(record))
-        (folder.job(f"job{number:04}").attempt(1).path / "evaluation.json").write_bytes(content)
+        attempt = folder.job(f"job{number:04}").attempt(1)
+        (attempt.path / "evaluation.json").write_bytes(content)
+        attempt.log.write_text("".join(f"epoch {epoch} of 200\n" for epoch in range(200)))
     publish(folder)
     return (reports / "index.html").as_uri()

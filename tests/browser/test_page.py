@@ -111,6 +111,15 @@ def test_all_can_be_folded_and_unfolded_and_failed_jobs_are_open(page: Chrome) -
     assert run(page, count) == 0
 
 
+def test_a_long_log_is_scrolled_to_its_end(page: Chrome) -> None:
+    page.find_element(By.ID, "open-all").click()
+    boxes = """[...document.querySelectorAll('pre.ends')].filter(box => box.scrollHeight > box.clientHeight + 40).map(
+        box => box.getBoundingClientRect().bottom - box.firstElementChild.getBoundingClientRect().bottom)"""
+    below = run(page, boxes)
+    assert below
+    assert all(0 <= each < 20 for each in below)  # its last line is in sight
+
+
 def test_the_theme_is_the_systems_until_somebody_chooses(browser: Chrome, address: str) -> None:
     back = "getComputedStyle(document.body).backgroundColor"
     show(browser, address)

@@ -50,6 +50,23 @@ def test_a_progress_bar_is_one_line_of_a_log(tmp_path: Path, name: str) -> None:
     assert list(log_tail(log, without=Failure(cause="error", message="", traceback=traceback))) == [*before, *shown]
 
 
+@pytest.mark.parametrize(("frames", "shown"), [(3, 20), (30, 62), (200, 20)])
+def test_a_traceback_at_the_end_of_a_programs_log_is_shown_from_its_first_frame(
+    tmp_path: Path, frames: int, shown: int
+) -> None:
+    own = [
+        "Traceback (most recent call last):",
+        *(f'  File "{n}.py", line 1\n    call()' for n in range(frames)),
+        "KeyError",
+    ]
+    log = tmp_path / "log.txt"
+    log.write_text("\n".join([*(f"epoch {n}" for n in range(50)), *own, ""]))
+    tail = log_tail(log)
+    assert len(tail) == shown
+    assert tail[-1] == "KeyError"
+    assert (tail[0].startswith("Traceback")) is (frames == 30)
+
+
 @given(st.text(alphabet="ab\r\n"))
 def test_no_line_has_more_than_what_stands_after_its_last_carriage_return(text: str) -> None:
     lines = final_lines(text)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from deep_folders import deep
 
+from pytest_training.execution.folder import RunFolder
 from pytest_training.jobs.discovery import discover
 from pytest_training.options import _job_names
 
@@ -56,6 +57,14 @@ def test_hidden_virtual_and_build_folders_are_skipped(project: Project) -> None:
     project.write("training/env/pyvenv.cfg")
     project.write("training/yes/train_yes.py", "x = 1\n")
     assert ids(project) == ["yes"]
+
+
+def test_what_a_run_has_left_is_skipped(project: Project) -> None:
+    folder = RunFolder(project.root / "reports", "20261130-120000")
+    project.write("train_a.py", "x = 1\n")
+    for path in (folder.begun, folder.job("a").path / "attempt-1" / "artifacts" / "train_a.py"):
+        project.write(path.relative_to(project.root).as_posix(), "x = 1\n")
+    assert [job.id for job in discover(project.root, project.root)] == ["a"]
 
 
 def test_a_training_root_that_is_hidden_itself_is_read(tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ TRAINS = {
     "by hand": ("x.py", "for epoch in range(9):\n    w -= lr * gradient(w)\n", "x.py:1: descends in a loop"),
     "by hand, in rounds without a name": ("x.py", "for i in range(9):\n    w -= lr * slope(w)\n", "x.py:1: descends"),
     "by hand, until it is good": ("x.py", "while error > 1:\n    w -= learning_rate * (x @ e)\n", "x.py:1: descends"),
+    "by hand, with a constant": ("x.py", "for i in range(9):\n    w -= LR * X.T @ e\n", "x.py:1: descends"),
+    "by hand, the rate last": ("x.py", "for i in range(9):\n    w -= slope(w) * lr\n", "x.py:1: descends in a loop"),
     "by hand, with torch's gradients": (
         "x.py",
         "for t in range(9):\n    loss.backward()\n    with torch.no_grad():\n        w -= learning_rate * w.grad\n",

@@ -65,6 +65,19 @@ def test_the_command_that_the_page_shows_trains_the_job_again_as_it_was(project:
     assert now["metrics"] == {"r2": 0.25, "seed": 7.0}
 
 
+def test_a_resumed_study_is_run_again_by_the_options_of_the_first_run(project: Project) -> None:
+    project.job("mri", 'assert pathlib.Path("mended").exists(); return {"r2": 0.5}', top="import pathlib")
+    study = ("--training-seeds", "2")
+    assert project.run("-p", "no:xdist", "--training-seed", "7", *study).ret == 1
+    (project.root / "mended").touch()
+    for _ in range(2):
+        result = project.run("-p", "no:xdist", "--training-resume")
+    assert "nothing to train" in text(result)
+    command = re.search(r'<pre class="command".*?to run mri again">(.*?)</pre>', page(project))
+    assert command
+    assert command[1] == "pytest -k mri --training-seed 7 --training-seeds 2"
+
+
 def test_the_page_has_a_timeline_and_the_licence_and_citation_of_the_data(tmp_path: Path) -> None:
     publish(make_run(tmp_path, jobs=2))
     written = (tmp_path / "index.html").read_text(encoding="utf-8")

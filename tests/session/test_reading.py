@@ -49,6 +49,15 @@ def test_a_dry_run_counts_files_that_cannot_be_read(project: Project) -> None:
     assert "Python cannot read" not in text(project.here("--training-root", ".", "--collect-only", "-qq"))
 
 
+def test_a_dry_run_counts_notebooks_that_lack_the_tag(project: Project) -> None:
+    project.write("notes/fit.ipynb", '{"nbformat": 4, "metadata": {}, "cells": []}')
+    message = "1 notebook left out without a cell that has the tag parameters: -v names each"
+    assert message in text(project.here("--training-root", ".", "--collect-only"))
+    listed = text(project.here("--training-root", ".", "--collect-only", "-v"))
+    assert "left out: notes/fit.ipynb: has no cell with the tag parameters" in listed
+    assert message not in listed
+
+
 @pytest.mark.parametrize(
     ("settings", "job"),
     [

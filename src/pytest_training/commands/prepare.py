@@ -135,7 +135,7 @@ def _comments(job: model.Job) -> Iterator[str]:
         yield "  #   # for example: metrics: {file: metrics.json}"
     if job.fresh:
         yield f"  #   # gets an interpreter of its own: {job.fresh}"
-    yield "  #   timeout: 30m"
+    yield "  #   # for example: timeout: 30m"
 
 
 def save_durations(arguments: argparse.Namespace, project: Project) -> None:  # noqa: ARG001  (as every verb)

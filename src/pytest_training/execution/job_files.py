@@ -23,6 +23,7 @@ FIRST_BYTES, END_BYTES = 2**16, 2**22  # what is read of a log's end: at first, 
 CHUNK = 2**20
 MOST_ENTRIES = 10_000  # files and folders of a job that are listed
 TAIL_LINES = 20
+TRACEBACK_LINES = 80  # of a traceback in them all: its first frames are the job's own
 NOT_THE_JOBS = (f'File "{Path(__file__).resolve().parents[1]}', 'File "<frozen runpy>"')
 """Frames that faulthandler shows of a crash, below those of the job."""
 
@@ -143,14 +144,15 @@ def lies_below(folder: Path, path: Path) -> bool:
 
 
 def log_tail(path: Path, *, without: Failure | None = None) -> tuple[str, ...]:
-    """Return the last lines of a log without the traceback at its end and the plugin's own frames."""
+    """Return the last lines of a log, a traceback among them whole, without the one to leave out and our own frames."""
     traceback = text.final_lines((without.traceback or "").rstrip("\n")) if without else [""]
-    lines, _ = _last_lines(path, TAIL_LINES + len(traceback))
+    lines, _ = _last_lines(path, TRACEBACK_LINES + len(traceback))
     first = lines[-len(traceback)] if len(traceback) <= len(lines) else ""
     if any(traceback) and first.endswith(traceback[0]) and lines[len(lines) - len(traceback) + 1 :] == traceback[1:]:
         lines[-len(traceback) :] = filter(None, [first.removesuffix(traceback[0])])  # it is shown beside the log
-    lines = [line for line in lines if not line.lstrip().startswith(NOT_THE_JOBS)]
-    return tuple(lines[-TAIL_LINES:])
+    lines = [line for line in lines if not line.lstrip().startswith(NOT_THE_JOBS)][-TRACEBACK_LINES:]
+    begin = next((number for number, line in enumerate(lines) if line.startswith("Traceback (most ")), len(lines))
+    return tuple(lines[min(begin, max(0, len(lines) - TAIL_LINES)) :])
 
 
 def log_end(path: Path, count: int, *, line_limit: int = 300) -> list[str]:

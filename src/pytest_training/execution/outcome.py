@@ -182,7 +182,7 @@ class Outcome(Reported, frozen=True, kw_only=True):
     job_id: str
     data: tuple[DataUsed, ...] = ()
     traceback: str | None = None  # the job's own frames only
-    log_tail: tuple[str, ...] = ()  # the last 20 lines that the job printed
+    log_tail: tuple[str, ...] = ()  # the last 20 lines that the job printed, or the traceback among its last 80
     slot: str = ""  # `gw0`, or `main` without xdist
     differences: dict[str, dict[str, Difference]] = {}  # to predictions of the same people, by earlier run and metric
     fingerprint: str = ""  # digest of code, parameters, gates, seed and versions; equal ones need no new training

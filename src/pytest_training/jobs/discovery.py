@@ -26,7 +26,7 @@ SILENT = re.compile(r"_*(main|train(ing)?|pre_?train|run(_train(ing)?)?)_*")
 PLAIN_FOLDERS = {"src", "scripts", "script", "code", "tools", "examples", "bin", "app", "training", "train"}
 """Folders that say nothing either."""
 DEEPEST = 100  # nested folders that are searched: paths end at 4,096 bytes, Python's recursion at 1,000 calls
-ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")  # what lies in the folder of a virtual or conda environment
+MARKS = ("pyvenv.cfg", "conda-meta", "begun.json")  # what lies in a virtual or conda environment, and in a run's folder
 
 
 def discover(training_root: Path, project: Path, files: FileFilter | None = None, kinds: Kinds = KINDS) -> list[Job]:
@@ -68,14 +68,17 @@ def left_out(
     folders: Iterable[Path], project: Path, files: FileFilter, kinds: Kinds, *, is_brief: bool = False
 ) -> Iterator[str]:
     """Yield a line for each file that was read and is no job; a brief one counts those that cannot be read."""
-    unreadable = 0
+    unreadable = untagged = 0
     for root in map(absolute, folders if files.reads else ()):
         for path, each in candidates(Sources(root, absolute(project)), root, files, kinds).items():
             unreadable += each.is_unreadable and not each.is_job
+            untagged += path.suffix == ".ipynb" and not (each.is_job or each.is_unreadable)
             if not each.is_job and not is_brief:
                 yield f"left out: {label(path, root)}: {each.why}"
     if is_brief and unreadable:
         yield f"{counted(unreadable, 'file')} left out that Python cannot read: -v names each"
+    if is_brief and untagged:
+        yield f"{counted(untagged, 'notebook')} left out without a cell that has the tag parameters: -v names each"
 
 
 def is_job_file(path: Path, root: Path, files: FileFilter, kinds: Kinds) -> bool:
@@ -194,7 +197,7 @@ def _is_skipped(folder: Path, files: FileFilter) -> bool:
     name = folder.name
     is_tools = name.startswith(".") or name.endswith(".egg-info") or name in SKIPPED_FOLDERS
     is_tools = is_tools or (files.reads and name in OF_OTHERS)
-    return is_tools or any((folder / mark).exists() for mark in ENVIRONMENT_MARKS)
+    return is_tools or any((folder / mark).exists() for mark in MARKS)
 
 
 def read_job(path: Path, job_id: str, sources: Sources, training_root: Path, kinds: Kinds = KINDS) -> Job | None:

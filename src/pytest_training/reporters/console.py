@@ -13,7 +13,6 @@ from pytest_training.wording import counted
 
 Markup = dict[str, bool]
 Line = tuple[str, Markup]
-LOG_LINES = 20
 ROOM_FOR_COUNT = 72  # columns; below it the metric needs the place
 WORTH_SAYING_S = 1.0  # shortest waiting that the console names
 MOST_METHODS = 4  # of intervals, that are explained
@@ -95,7 +94,7 @@ def failure_text(outcome: Outcome, *, folder: str = "") -> str:
         lines += ["", *map(one_line, outcome.remarks)]
     if outcome.traceback:
         lines += ["", *clean_lines(outcome.traceback.rstrip("\n"))]
-    if outcome.cause != "gate" and (tail := clean_lines(outcome.log_tail[-LOG_LINES:])):
+    if outcome.cause != "gate" and (tail := clean_lines(outcome.log_tail)):
         lines += ["", "The last lines of its log:", *(f"  {line}".rstrip() for line in tail)]
     if outcome.host:
         lines += ["", f"node: {one_line(outcome.place)}"]

@@ -28,11 +28,11 @@ _OTHERS = re.compile(
 _COMPARES = re.compile(rb"(?s)(?!.*(?:perf_counter|timeit|time\.time\(|Profile)).*?(?:accuracy|auc|f1_|rmse|score)")
 _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what tests contain
 _WORDS = (
-    *(b"fit(", b"fit_", b"backward(", b"train(", b"_train", b"train_", b"training(", b"rainer", b"tune(", b"learn("),
-    *(b"minimize(", b"apply_gradients", b"apply_updates", b".cv(", b"_and_grad", b"jax.grad", b"cross_val", b"CLI("),
-    *(b"lr *", b"rate *", b"alpha *", b"eta *", b"lr*", b"rate*", b"alpha*", b"eta*", b"decision_tree"),
-    *(b"* grad", b"*grad", b"* dw", b"*dw", b"* d_", b"*d_", b"_descent(", b"_regression(", b"_search("),
-)  # what a file contains that trains by itself
+    b"fit(|fit_|backward(|train(|_train|train_|training(|rainer|tune(|learn(|minimize(|apply_gradients|apply_updates"
+    b"|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *|RATE *|ETA *|* lr"
+    b"|* LR|* learning_rate|* LEARNING_RATE|decision_tree|* grad|*grad|* dw|*dw|* d_|*d_|_descent(|_regression("
+    b"|_search("
+).split(b"|")  # what a file contains that trains by itself
 _PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*")
 """What local modules contain on the way to what trains."""
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
@@ -72,7 +72,7 @@ _SETUP = re.compile(
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|max_pass|passes|num_steps|max_steps|timesteps", re.IGNORECASE)
 _PREPARES = re.compile(r"scaler|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # classes that train nothing
 _GRADIENT = re.compile(r"grad|deriv|^d_?(w|b|weights?|bias|theta)\d?$|^d_[mc]$", re.IGNORECASE)
-_RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate"}
+_RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate", "LR", "LEARNING_RATE", "ETA"}
 
 
 def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], sources: Sources) -> Candidate | None:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pytest_training.execution.folder import RunFolder
+from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import GateResult, Outcome, Status
 from pytest_training.jobs.model import Dataset, PlannedJob
 from pytest_training.records.comparison import Change, JobComparison
@@ -18,6 +20,7 @@ from pytest_training.records.events import Event, read_events
 from pytest_training.records.history import History, Recorded
 from pytest_training.records.measures import Measure, measures
 from pytest_training.records.recorded_run import TrainingRun, folded
+from pytest_training.records.run_record import BegunRun
 from pytest_training.records.studies import studies
 from pytest_training.reporters.html.charts import Behind, Curve, courses, curves, sparkline
 from pytest_training.reporters.html.environment import setting
@@ -140,8 +143,10 @@ class JobView(Struct, frozen=True, dict=True):
         node = next((node for node, each in self.run.nodes.items() if each == job_id and not job.study), None)
         seed = self.outcome.seed if job.seed is None else self.run.plan.seed
         words = ["pytest", *([node] if node else ["-k", job_id]), "--training-seed", str(seed)]
-        asked = self.run.begun.arguments if self.run.begun and (job.study or job.trial_of) else ()
-        for option, value in pairwise([*asked, ""]):
+        begun = self.run.begun if job.study or job.trial_of else None
+        if begun and begun.resumed:  # the first of them was asked for the study
+            begun = read_json(RunFolder(self.run.folder.reports, begun.resumed[-1]).begun, BegunRun)
+        for option, value in pairwise([*(begun.arguments if begun else ()), ""]):
             words += [option, value][: 1 + ("=" not in option)] if option.startswith(STUDY_OPTIONS) else []
         trials = [each.job for each in self.run.plan.jobs if each.job.trial_of == job_id]
         jobs = trials or [replace(job, parameters=parameters)]
