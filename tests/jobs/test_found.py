@@ -77,6 +77,24 @@ TRAINS = {
     "a regression by hand": ("x.py", "w, b = linear_regression(X, y)\nprint(w)\n", "linear_regression"),
     "xgboost": ("guide.py", "bst = xgb.train(params, dtrain)\n", "calls xgb.train"),
     "lightgbm's folds": ("guide.py", "with timer():\n    lgb.cv(params, data)\n", "calls lgb.cv"),
+    "lightgbm's tuner": ("x.py", "tuner = lgb.LightGBMTunerCV(params, data)\ntuner.run()\n", "calls tuner.run"),
+    "a search by the Trainer": (
+        "x.py",
+        "t = Trainer(a)\nt.hyperparameter_search(n_trials=5)\n",
+        "hyperparameter_search",
+    ),
+    "a supervised runner": (
+        "x.py",
+        "runner = SupervisedRunner()\nrunner.train(model=net, loaders=l)\n",
+        "runner.train",
+    ),
+    "an agent": ("x.py", "for i in range(9):\n    agent.learn()\n", "calls agent.learn"),
+    "a forest by hand": ("x.py", "trees = random_forest(X, y, n_trees=50)\nprint(trees)\n", "random_forest"),
+    "by hand, with a rate of its own": (
+        "x.py",
+        "for e in range(epochs):\n    m = m - (m_gradient / n) * alpha_rate\n",
+        "x.py:1: descends",
+    ),
     "lightning": ("x.py", "def main(a):\n    pl.Trainer().fit(model, data)\n" + GUARD, "pl.Trainer().fit"),
     "lightning's command line": ("x.py", "def main():\n    LightningCLI(Model)\n" + GUARD, "calls LightningCLI"),
     "Hugging Face": (
@@ -238,6 +256,21 @@ LEFT = {
         "x.py",
         "class MyScaler:\n    def fit_transform(self, x):\n        self.fit(x)\nMyScaler().fit_transform(x)\n",
         "nothing that it runs trains",
+    ),
+    "a preprocessor of one's own": (
+        "x.py",
+        "class Preprocessor:\n    def prepare(self, x):\n        self.fit(x)\nPreprocessor().prepare(x)\n",
+        "nothing that it runs trains",
+    ),
+    "a guard that only talks": (
+        "training.py",
+        "class Trainer:\n    pass\nif __name__ == '__main__':\n    logger.info('ready')\n",
+        "only defines or assigns",
+    ),
+    "a part of a package": (
+        "training_pipeline.py",
+        "from .steps import svr\nwith open('p.json') as file:\n    p = load(file)\npipe = Pipeline([svr(**p)])\n",
+        "only defines or assigns",
     ),
     "an analysis of the training data": ("Train_Data_Analysis.py", "print(frame.describe())\n", None),
     "windows": ("screen.py", "import tkinter as tk\nmodel.fit(x, y)\ntk.Tk().mainloop()\n", "serves an app"),

@@ -34,7 +34,11 @@ _BEGIN = re.compile(
     r"(?:(?P<colon>[:|])(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
 )  # the begin of a line, which may be the name of a class or of an estimator
-_TAG = re.compile(r"\s*\[([^\W\d]\w{2,40})\]\s+(?=\S)")  # at the begin of a line
+_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
+_RESULT = re.compile(
+    r"\W*(?:results?|scores?|metrics)\s+(?:for|of)\s+([^\W\d][\w .+()-]{1,40}?)\s*[:,|]\s*(?=[^\W\d])", re.IGNORECASE
+)
+_TAG = re.compile(r"\s*\[([^\W\d]\w{2,40})\s*\]\s+(?=\S)")  # at the begin of a line
 CASE = re.compile(rf"(?i)(?:{ANY['swept']})_[\d.]+(?:e[+-]?\d+)?_")  # the begin of a name: `k_3_`
 _CASE = re.compile(
     rf"(?i)[^\w(\[]*({ANY['swept']})(?:\s*=\s*|(?<=\w\w)(?<!lr)(?<!rate)\s*[:\s]\s*)"
@@ -116,6 +120,12 @@ def estimator_in(text: str) -> str:
     return "_".join(words) if len(words) <= MOST_TITLE_WORDS and _ESTIMATOR.search(text) else ""
 
 
+def name_of_head(head: str) -> str:
+    """Return the name of the measurement that a column of a table has, or nothing."""
+    words = words_of(head)
+    return "_".join(words) if is_measured(" ".join(words)) or head in _PRECISION_AND_RECALL else ""
+
+
 def without_sentence(text: str) -> str:
     """Return what a sentence says is measured: `MSE` of `model logged in run with MSE`, `svm AUC` of `SVM has AUC`."""
     verb = deque(_VERB.finditer(text), maxlen=1)
@@ -134,6 +144,8 @@ def label_of(line: str, *, has_tags: bool, has_cases: bool) -> str:
         return "" if tag[1].lower() in _NO_TAGS else tag[1].lower()
     if has_cases and (case := _CASE.match(line)):
         return f"{case[1]}_{case[2]}".lower()
+    if (result := _RESULT.match(line)) and not (SPLIT.search(result[1]) or _COUNTER.search(result[1])):
+        return estimator_in(result[1]) or "_".join(words_of(result[1]))
     begin = _BEGIN.match(line)
     if begin is None or is_measured(begin["name"]) or SPLIT.search(begin["name"]) or _COUNTER.search(begin["name"]):
         return ""

@@ -14,7 +14,7 @@ from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
 from pytest_training.execution.readers.features import FeatureList, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
-from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
+from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, name_of_head, words_of
 from pytest_training.execution.readers.nested import NestedDict
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
@@ -36,7 +36,6 @@ _TYPES = re.compile(r"(?:str|bool|cat|enum|date|null|object|[iuf]\d{1,3})?")  # 
 _OF_STUDY = re.compile(r"\bbest trial\b|\btrial \d+ finished with value\b|\bfinished trials\b", re.IGNORECASE)
 _BEST = re.compile(r"\bbest (?:trial |objective )?value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
 _BELOW_BEST = re.compile(r"\s*value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
-_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
 class Printed(Struct):
@@ -139,7 +138,7 @@ class Printed(Struct):
             if "best_value" not in line.values:
                 line = line._replace(values=self.titles.tell_apart(text, line.values, self.finals, is_loop=is_loop))
         elif not line.counters:
-            self.titles.take(text.strip() if len(text) <= LONGEST_TITLE else "-")
+            self.titles.take(text.strip() if len(text) <= LONGEST_TITLE else "-", is_loop=bool(self._epoch))
         self._has_read = self._has_read or bool(line.values)
         if line.counters:
             self._section = ""
@@ -151,7 +150,7 @@ class Printed(Struct):
         cells, title = _cells(text.translate(BOXES) if text.startswith(_BARS) else text), TITLE.fullmatch(text)
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
         is_of_splits = len(_splits(cells)) > 1 and len(cells) - len(_splits(cells)) < 2
-        names = [*filter(None, map(_name_of, cells))]
+        names = [*filter(None, map(name_of_head, cells))]
         is_clear = len(names) == len({*names})  # else a line above says what each is of
         is_measured_head = is_clear and {*names} - {"score"} and not {"min", "max"} & {*map(str.lower, cells)}
         if is_head and (is_of_splits or is_measured_head):
@@ -182,11 +181,13 @@ class Printed(Struct):
             value = parse_number(cells[1])
             return None if value is None else Line({section + cells[0]: value}, {})
         row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
-        if set(row) & set("([{=:") or "=" in cells:
+        is_numeric = all(parse_number(cell) is not None for cell in cells[-count:])
+        is_shifted = len(cells) > count and is_numeric and any(" " in head for head in self._heads)
+        if set(row) & set("([{=:") or "=" in cells or (is_shifted and not name_of_head(self._heads[0])):
             return None
         line = Line({}, {})
         for head, cell in zip(self._heads, cells[-count:], strict=True):
-            number, name = parse_number(cell.strip("*")), _name_of(head)
+            number, name = parse_number(cell.strip("*")), name_of_head(head)
             if name and number is None and cell != "…":
                 return None
             if number is not None:
@@ -199,7 +200,7 @@ class Printed(Struct):
         head, own = self._heads[0].lower(), cells[-len(self._heads)]
         if head in WORDS["swept"] and _COUNT.fullmatch(own):
             return f"{head}_{own}_"
-        is_text = not _name_of(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
+        is_text = not name_of_head(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
         label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
         label = re.sub(r"^\d+_|(?<=\w)\)$", "", re.sub(r"_?[(=,]_?(?=[\w=.,+-]*\)$)", "_", label)) if is_text else label
         is_number = label.isdigit() and "support" not in map(str.lower, self._heads)
@@ -271,7 +272,8 @@ def _cells(text: str) -> list[str]:
     """Return the cells of a line of a table."""
     if "|" in text:
         return [cell.strip() for cell in text.strip().strip("|").split("|")]
-    return re.split(r"\s{2,}|\t", text.strip(" :;])"))
+    cells = re.split(r"\s{2,}|\t", text.strip(" :;])"))
+    return [part for cell in cells for part in (cell.split() if "_" in cell and len(cells) > 1 else [cell])]
 
 
 def _splits(heads: Iterable[str]) -> list[str]:
@@ -293,8 +295,3 @@ def _is_of_data(heads: tuple[str, ...], cells: list[str], *, is_box: bool) -> bo
     kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
     is_numeric = all(set(cell) == {"."} or parse_number(cell) is not None for cell in cells)
     return is_numeric and (is_box or len(cells) > len(heads)) and kinds.count("feature") > kinds.count("measurement")
-
-
-def _name_of(head: str) -> str:
-    words = words_of(head)
-    return "_".join(words) if is_measured(" ".join(words)) or head in _PRECISION_AND_RECALL else ""

@@ -19,12 +19,13 @@ _NEUTRAL = (WORDS["activities"] | WORDS["titles"] | WORDS["splits"] | _FILLERS) 
 _ANYBODYS = WORDS["splits"] | WORDS["degrees"] | {"macro", "micro", "weighted", "cv"}
 MOST_SECTION_WORDS = 4
 _PROGRESS = re.compile(r"\s*[(\[]\s*\d+\s*(?:/|of)\s*\d+\s*[)\]]")
-_WITH_NUMBER = re.compile(r"\s*\(([^()]*\d[^()]*)\)")
+_WITH_NUMBER = re.compile(r"\s*\(([^()]*(?:\d|=\s?None)[^()]*)\)")
 _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\[?\d+(?:\s*/\s*\d+)?\s*[\]).:-]+\s+")
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
 _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
 _SETTING = re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
 _SWEPT = re.compile(rf"\W*({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*", re.IGNORECASE)  # `k = 3`
+_RATE = re.compile(r"(?i)\W*(?:lr|learning[ _]rate)(?![^\W_])")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
 _SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
 _PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
@@ -35,7 +36,7 @@ _MESSAGE = re.compile(ANY["messages"])
 _SAYS_SOMETHING = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*")
 _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
 _OF_LOOP = re.compile(r"loss|cost|best|new_")
-_BESIDE = re.compile(r"\s(?:for|in|on|took|after|over)\s.*\d.*|^\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
+_BESIDE = re.compile(r"\s(?:for|in|on|took|after|over)\s[^(]*\d.*|^\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
 
 
 class Label(NamedTuple):
@@ -59,15 +60,16 @@ class Titles(Struct):
     _above: dict[str, str | None] = field(default_factory=dict)  # by section its estimator, None if it has several
     _owners: dict[str, Label | None] = field(default_factory=dict)  # by name the label of its number, None for several
 
-    def take(self, text: str) -> None:
-        """Take a line that measures nothing as a title, if it is one."""
+    def take(self, text: str, *, is_loop: bool = False) -> None:
+        """Take a line that measures nothing as a title, if it is one; within epochs a learning rate is none."""
         if not text:
             is_short = self.label.section or self.label.is_of_line or CASE.match(f"{self.label.estimator}_")
             ends = self._read and is_short
             self.label = Label() if ends else self.label
         else:
             self._read |= {"": self._read.pop("", None)} if self._read else {}
-            self._begin(_PROGRESS.sub("", text))
+            if not (is_loop and _RATE.match(text)) or _RATE.match(self.label.estimator):
+                self._begin(_PROGRESS.sub("", text))
 
     def _begin(self, text: str) -> None:
         text = LEVEL.sub("", text, 1).lstrip("[ ") if LEVEL.match(text.lstrip("[ ")) else text  # `INFO:root:The forest`
@@ -90,7 +92,7 @@ class Titles(Struct):
             self._block += bool(_SETTING.fullmatch(plain))
         elif name := estimator_in(plain):
             words = re.findall(r"\w+(?:\.\d+)?", setting[1].lower()) if setting else []
-            self._set(Label("_".join((name, *words[:3]))))
+            self._set(Label("_".join((name, *words[:4]))))
         elif name := _section_in(outer, has_head=bool(head), is_named=bool(subject)):
             estimator = self.label.estimator
             above = self._above.setdefault(name, estimator)

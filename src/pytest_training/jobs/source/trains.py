@@ -30,7 +30,7 @@ _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what 
 _WORDS = (
     b"fit(|fit_|backward(|train(|_train|train_|training(|rainer|tune(|learn(|minimize(|apply_gradients|apply_updates"
     b"|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *|RATE *|ETA *|* lr"
-    b"|* LR|* learning_rate|* LEARNING_RATE|decision_tree|* grad|*grad|* dw|*dw|* d_|*d_|_descent(|_regression("
+    b"|* LR|* learning_rate|* LEARNING_RATE|* alpha|decision_tree|random_forest(|uner.run(|* grad|*grad|* dw|*dw|* d_|*d_|_descent(|_regression("
     b"|_search("
 ).split(b"|")  # what a file contains that trains by itself
 _PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*")
@@ -47,7 +47,7 @@ _FUNCTION = (
     r"|discriminator|generator|main|supervised|unsupervised)))?"
 )
 _BY_HAND = (
-    r"(\w+_)?gradient_descent(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression"
+    r"(\w+_)?gradient_descent(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression|random_forest"
     r"|(train|fit)_((my|the|a)_)?(perceptron|naive_bayes|(linear|logistic)_regression|svm|knn|tree|forest|mlp|rbf|cnn|rnn|lstm"
     r"|decision_tree|random_forest|xgb(oost)?|lgbm|lightgbm|catboost|gmm|k?means)(_\w+)?"
     r"|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn)_decision_tree|decision_tree_learning"
@@ -55,8 +55,8 @@ _BY_HAND = (
 _TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
 _TRAINS = re.compile(
     r".*\.(fit_(generator|one_cycle|flat_cos)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
-    rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.({_BY_HAND})\(…\)|\.{_FUNCTION}\(.*|(?!super).*\.{_FUNCTION}\(…\)"
-    rf"|.*({_TRAINERS}).*\.train\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
+    rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.({_BY_HAND})\(…\)|\.{_FUNCTION}\(.*|(?!super\.).*\.{_FUNCTION}\(…\)"
+    rf"|.*({_TRAINERS}).*\.train\(\)|.*(train(er|ing)|tuner).*\.(run|launch|hyperparameter_search)\(.*|.*agent.*\.learn\(\)|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
     r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
     # What learns how to prepare data, or fits a curve, trains no model.
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
@@ -69,10 +69,25 @@ _SERVES = re.compile(
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
+_SAYS = {"print", "info", "debug", "warning"}  # calls in a main guard that start nothing
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|max_pass|passes|num_steps|max_steps|timesteps", re.IGNORECASE)
-_PREPARES = re.compile(r"scaler|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # classes that train nothing
+_PREPARES = re.compile(
+    r"scaler|preproc|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE
+)  # classes that train nothing
 _GRADIENT = re.compile(r"grad|deriv|^d_?(w|b|weights?|bias|theta)\d?$|^d_[mc]$", re.IGNORECASE)
-_RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate", "LR", "LEARNING_RATE", "ETA"}
+_RATES = {
+    "lr",
+    "learning_rate",
+    "alpha",
+    "eta",
+    "step_size",
+    "lrate",
+    "LR",
+    "LEARNING_RATE",
+    "ETA",
+    "alpha_rate",
+    "learn_rate",
+}
 
 
 def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], sources: Sources) -> Candidate | None:
@@ -99,8 +114,9 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     if sign := _first_sign(source, body, sources, is_followed=runs):
         return Candidate(is_job=True, why=sign)
     if is_named:
-        why = f"is named {path.name}, and does something when it is run" if runs else "only defines or assigns"
-        return Candidate(runs, why)
+        is_started = runs and (any(map(is_main_guard, body)) or not any(getattr(each, "level", 0) for each in body))
+        why = f"is named {path.name}, and does something when it is run" if is_started else "only defines or assigns"
+        return Candidate(is_started, why)
     return Candidate(is_job=False, why="nothing that it runs trains") if has_words else None
 
 
@@ -113,9 +129,11 @@ def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
 
 def _runs(statement: ast.stmt) -> bool:
     """Return True for a statement of a module that does more than to import, assign or set up."""
+    if is_main_guard(statement):
+        return any(isinstance(node, ast.Call) and last_name(node.func) not in _SAYS for node in walk(statement))
     calls = (node.value for node in walk(statement) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
     is_work = isinstance(statement, ast.For | ast.While | ast.With | ast.Assert | ast.Raise)
-    return is_work or is_main_guard(statement) or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
+    return is_work or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
 
 
 def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
