@@ -108,8 +108,7 @@ def trial_outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outc
 
 
 def _interval_method(alone: Outcome | None, seeds: int) -> str:
-    over_seeds = f"Student's t over {seeds} seeds, 95 %" if seeds > 1 else ""
-    return alone.interval_method if alone else over_seeds
+    return alone.interval_method if alone else f"Student's t over {seeds} seeds, 95 %" if seeds > 1 else ""
 
 
 def _failed(cause: str, reason: str) -> dict[str, Any]:
