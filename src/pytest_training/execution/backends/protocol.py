@@ -99,9 +99,8 @@ def launch_timed(launcher: Launcher, request: AttemptRequest) -> Reply:
     reply = launcher.launch(request)
     if not isinstance(reply, Reply):
         return reply  # the slot refuses it
-    elapsed_s, ending = time.monotonic() - begun, reply.ending
-    files = request.files  # an attempt that left none of these was lost on its way
-    has_begun = reply.lost is None or any(each.exists() for each in (files.log, files.events, files.usage))
+    elapsed_s, ending, files = time.monotonic() - begun, reply.ending, request.files
+    has_begun = reply.lost is None or any(each.exists() for each in (files.log, files.events, files.usage))  # else lost
     is_measured = ending.wall_s > 0 or reply.refused is not None or ending.ended_by is not None or not has_begun
     wall_s = ending.wall_s if is_measured else max(elapsed_s - ending.waiting_s, 0.0)
     waiting_s = round(max(elapsed_s - wall_s, 0.0), 4)
