@@ -24,7 +24,7 @@ _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
 _VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
 _SETTING = re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
-_SWEPT = re.compile(rf"\W*({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*", re.IGNORECASE)  # `k = 3`
+_SWEPT = re.compile(rf"(?i)\W*(?:high |low )?({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
 _SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
 _PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
