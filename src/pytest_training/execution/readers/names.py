@@ -40,9 +40,8 @@ _CASE = re.compile(
     rf"(?i)[^\w(\[]*({ANY['swept']})(?:\s*=\s*|(?<=\w\w)(?<!lr)(?<!rate)\s*[:\s]\s*)"
     r"(\d[\d.]*(?:e[+-]?\d+)?)\s*(?:[,:;|→]|[-=]+>|\s(?=[^\W\d]))"
 )  # `k=3, accuracy: 0.9`, `Degree 2: MSE = 0.3`, `depth: 3 -> accuracy: 0.9`
-_ASSIGNED = re.compile(r"\w=[\w'\"\[(]")
+_ASSIGNED, _ENDED = re.compile(r"\w=[\w'\"\[(]"), re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?(?![^()]*\))", re.IGNORECASE)
-_ENDED = re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
 _LOGISTIC = re.compile(
     r"lr[\s_]+(?=(?:(?:classification|classifier|model|test|train(?:ing)?|val(?:idation)?|cv|mean|average)[\s_]+)*"
