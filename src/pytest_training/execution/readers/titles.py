@@ -26,8 +26,7 @@ _VALUE, _SETTING = re.compile(r"\d\.\d|[:=]\s*[-+]?\d"), re.compile(r"\W*[^\W\d_
 _SWEPT = re.compile(rf"\W*({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*", re.IGNORECASE)  # `k = 3`
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
 _SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
-_PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
-_FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
+_PARTED, _FRAMED = re.compile(r"\s[|-]\s|,|\swith\s"), re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
 _BRACKETED, _PLAIN = re.compile(r"\[\w+\].*"), re.compile(r"[^\W_][\w &+/'-]*")
 _MESSAGE, _OF_LOOP = re.compile(ANY["messages"]), re.compile(r"loss|cost|best|new_")
 _SAYS_SOMETHING, _EDGE = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*"), re.compile(r"^[\W_]+|[\W_]+$")
