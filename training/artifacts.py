@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import pictures
 from threadpoolctl import threadpool_limits
+from validation import Estimator, Fit, OutOfFold
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from validation import Estimator, Fit, OutOfFold
-
-    from pytest_training import Run
-
+from pytest_training import Run
 
 UNITS = {"_years": "years", "_mg_dl": "mg/dl", "_mmhg": "mm Hg", "_mm": "mm", "_kg_m2": "kg/m²", "_months": "months"}
 """Units by the endings of names."""

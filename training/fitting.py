@@ -6,9 +6,11 @@ Its rows are one outer fold's fit rows; the fold's held-out rows never come here
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from arrays import Floats, Fold, Target
+from cohorts import Cohort
 from folds import inner_split
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -16,13 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from arrays import Floats, Fold, Target
-    from cohorts import Cohort
-    from validation import Estimator
+from validation import Estimator
 
 CERTAIN = 1e-6  # a risk of 0 is taken as this close to it, so that its logarithm is finite
 PENALTIES = np.array([10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001])
@@ -95,17 +91,12 @@ def fit_boosting(
     for rows, held_out in inner_split(cohort, seed):
         seen, unseen = cohort.take(rows), cohort.take(held_out)
         model = kind(max_iter=epochs, **settings).fit(seen.features, seen.target)
-        by_fold.append([_loss(answer, unseen, model) for answer in _stages(model, unseen)])
+        after_each_epoch = model.staged_predict_proba if cohort.classes else model.staged_predict
+        by_fold.append([_loss(answer, unseen, model) for answer in after_each_epoch(unseen.features)])
     losses = np.mean(by_fold, axis=0)
     for epoch, loss in enumerate(losses, 1):
         log(epoch=epoch, loss=float(loss))
     return kind(max_iter=int(np.argmin(losses)) + 1, **settings).fit(cohort.features, cohort.target)
-
-
-def _stages(model: Estimator, unseen: Cohort) -> Iterator[Floats]:
-    """Yield the answers after every epoch."""
-    staged = model.staged_predict if unseen.question == "number" else model.staged_predict_proba
-    yield from staged(unseen.features)
 
 
 def _loss(answer: Floats, unseen: Cohort, model: Estimator) -> float:

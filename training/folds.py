@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from arrays import Fold
+from cohorts import Cohort
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-
-if TYPE_CHECKING:
-    from arrays import Fold
-    from cohorts import Cohort
 
 INNER_FOLDS = 3
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from arrays import Floats, Mask, Voxels
+from cohorts import Cohort
 from folds import split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import pandas as pd
-    from arrays import Floats, Mask, Voxels
-    from cohorts import Cohort
     from torch import Tensor
     from torch.nn import Module
 

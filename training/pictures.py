@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from validation import OutOfFold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.typing import RcKeyType
-    from validation import OutOfFold
 
 INK, SOFT, FAINT = "#1f4e79", "#8fb0cf", "#9a9a9a"
 SIZE_IN = (3.9, 3.6)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from arrays import Floats, Rows
+from cohorts import Cohort
 
 from pytest_training.evaluation.metrics import macro_roc_auc, r2, roc_auc
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-
-    from arrays import Floats, Rows
-    from cohorts import Cohort
-
-    Predict = Callable[[pd.DataFrame], Floats]
-    Blocks = Mapping[str, Sequence[Hashable]]
-    Variant = tuple[Sequence[Hashable], Rows]
+Predict = Callable[[pd.DataFrame], Floats]
+Blocks = Mapping[str, Sequence[Hashable]]
+Variant = tuple[Sequence[Hashable], Rows]
 
 HEADLINE = {"binary": roc_auc, "classes": macro_roc_auc, "number": r2}
 ROWS_AT_ONCE = 4000  # of permuted copies: small folds are permuted more often

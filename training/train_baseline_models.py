@@ -11,14 +11,15 @@ Reads:  out-of-fold risks of every family on identical folds. Of each table: log
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 import pictures
-from cohorts import breast, carotid, csf, monica, pima, speech
+from cohorts import Cohort, breast, carotid, csf, monica, pima, speech
 from fitting import fit_linear
 from scipy.stats import false_discovery_control
 from sklearn.compose import make_column_transformer
@@ -26,18 +27,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from validation import cross_validate, record_of
+from validation import Estimator, cross_validate, record_of
 
+from pytest_training import Run
 from pytest_training.evaluation.judge import evaluate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cohorts import Cohort
-    from validation import Estimator
-
-    from pytest_training import Run
-    from pytest_training.evaluation.record import Predictions
+from pytest_training.evaluation.record import Predictions
 
 GATES = {"tables_above_dummy": ">= 6"}  # seeds 0 to 4: all seven; the smallest has 126 people
 LIMITS = (

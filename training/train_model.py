@@ -14,22 +14,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from artifacts import save_all
-from cohorts import breast, files, own_data, table
+from cohorts import Cohort, breast, files, table
+from cohorts.table import OwnTable
 from fitting import fit_boosting
 from folds import require_people
 from validation import cross_validate, judge
 
+from pytest_training import Run
 from pytest_training.errors import DataError
 from pytest_training.evaluation import leaks
-
-if TYPE_CHECKING:
-    from cohorts import Cohort
-    from cohorts.table import OwnTable
-
-    from pytest_training import Run
 
 GATES = {"over_dummy_gain_low": ">= 0.02", "leak_suspects": "== 0"}
 # The headline metric (ROC AUC or R²) surely above the dummy's, whatever the table. The default
@@ -117,5 +112,5 @@ def obtain(  # noqa: PLR0913  (each is a choice of the user's)
         message = f"which column of {path.name} is to be predicted? Name it with target=COLUMN; it has {columns[:20]}"
         raise ValueError(message)
     own = table.load(path, target=target, group=group, drop=drop, known=known, positive=positive)
-    own_data.use(run, data)
+    run.use(data)
     return own

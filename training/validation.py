@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import reliance
+from arrays import Floats, Fold, Mask, Rows
+from cohorts import Cohort
 from folds import divisions, seed_of
 from threadpoolctl import threadpool_limits
 
-from pytest_training.evaluation.record import make
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pandas as pd
-    from arrays import Floats, Fold, Mask, Rows
-    from cohorts import Cohort
-
-    from pytest_training import Run
-    from pytest_training.evaluation.record import Predictions
-    from pytest_training.evaluation.result import Evaluation
+from pytest_training import Run
+from pytest_training.evaluation.record import Predictions, make
+from pytest_training.evaluation.result import Evaluation
 
 Estimator = Any  # scikit-learn has no types
 

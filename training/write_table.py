@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- table: python training/write_table.py -->", "<!-- end of table -->"
@@ -32,6 +34,11 @@ def shown(metadata: dict[str, Any]) -> str:
     return f"{name} {value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
 
 
+def gate(judged: dict[str, Any]) -> str:
+    """Return a gate as its job writes it."""
+    return f"{judged['gate']['metric']} {judged['gate']['operator']} {judged['gate']['threshold']:g}"
+
+
 def row(job_id: str, metadata: dict[str, Any], declared: dict[str, dict[str, Any]]) -> str:
     """Return a job's row."""
     data = [
@@ -41,45 +48,24 @@ def row(job_id: str, metadata: dict[str, Any], declared: dict[str, dict[str, Any
         if used["opened"]
     ]
     positive = {str(declared.get(used["name"], {}).get("positive") or "none") for used in metadata["datasets"]}
-    gates = [
-        f"{gate['gate']['metric']} {gate['gate']['operator']} {gate['gate']['threshold']:g}"
-        for gate in metadata["gates"]
-    ]
-    cells = (
-        job_id,
-        metadata["title"],
-        "; ".join(data),
-        ", ".join(sorted(positive)),
-        ", ".join(gates),
-        shown(metadata),
-        f"{metadata['wall_s']:.0f}",
-    )
+    said = "; ".join(data), ", ".join(sorted(positive)), ", ".join(map(gate, metadata["gates"]))
+    cells = job_id, metadata["title"], *said, shown(metadata), f"{metadata['wall_s']:.0f}"
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def spread(reports: list[dict[str, Any]]) -> list[str]:
-    """Return a line per gated metric: its range over the seeds of the reports, and whether every gate held."""
-    values_by_gate: dict[tuple[str, str], list[float]] = defaultdict(list)
-    held: dict[tuple[str, str], bool] = defaultdict(lambda: True)
+def spread(reports: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line per gated metric: its range over the seeds of the reports, and whether every gate held."""
+    judged = pd.DataFrame(
+        {"job": job_id, "gate": gate(each), "found": each["found"], "passed": each["passed"]}
+        for report in reports
+        for job_id, metadata in jobs(report).items()
+        for each in metadata["gates"]
+    )
+    gates = judged.groupby(["job", "gate"]).agg({"found": ["min", "max"], "passed": "all"})
     seeds = sorted({report["training"]["seed"] for report in reports})
-    for report in reports:
-        for job_id, metadata in jobs(report).items():
-            for result in metadata["gates"]:
-                key = job_id, f"{result['gate']['metric']} {result['gate']['operator']} {result['gate']['threshold']:g}"
-                values_by_gate[key].append(result["found"])
-                held[key] &= result["passed"]
-    lines = [
-        f"Over seeds {', '.join(map(str, seeds))}:",
-        "",
-        "| job | gate | least | most | held |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {job_id} | {gate} | {min(values):.3f} | {max(values):.3f} "
-        f"| {'always' if held[job_id, gate] else 'NOT always'} |"
-        for (job_id, gate), values in sorted(values_by_gate.items())
-    ]
-    return lines
+    yield f"Over seeds {', '.join(map(str, seeds))}:\n\n| job | gate | least | most | held |\n|---|---|---|---|---|"
+    for (job_id, condition), least, most, held in gates.itertuples():
+        yield f"| {job_id} | {condition} | {least:.3f} | {most:.3f} | {'always' if held else 'NOT always'} |"
 
 
 def main(arguments: list[str]) -> None:

@@ -237,7 +237,7 @@ def test_the_best_is_that_of_the_headline_by_its_gate_or_its_name(
         pasts.folder(ids[best]) / "jobs/als/attempt-1/artifacts",
         True,
     )
-    assert said.startswith("the best of 5 outcomes of als: ")
+    assert said.startswith("the best that passed of 5 outcomes of als: ")
 
 
 @pytest.mark.parametrize(

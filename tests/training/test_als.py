@@ -188,26 +188,9 @@ def test_a_file_that_is_not_there_is_named(make_run: Callable[..., Run], tmp_pat
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_job_is_modest_beats_the_dummy_and_leaves_its_artifacts(make_run: Callable[..., Run]) -> None:
+def test_the_job_is_modest_and_beats_the_dummy(make_run: Callable[..., Run]) -> None:
     run = make_run()
     metrics = train("als", run, epochs=60, folds=3)
     assert 0.10 < metrics["r2"] < 0.35, "more would mean that the simulation leaks"
     assert metrics["mae"] < metrics["baseline_mae"] - 0.02
-    assert {path.name for path in run.folder.iterdir()} >= {
-        "model.skops",
-        "measured.svg",
-        "importance.svg",
-    }
-    assert "The data are simulated" in cards(run, "als", metrics)[0]
-    assert "simulated" in (run.folder / "measured.svg").read_text()
     assert [used.real for used in run.used] == [False]
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_shuffled_target_cannot_be_predicted(make_run: Callable[..., Run], seed: int) -> None:
-    assert train("als", make_run(seed, shuffle=1), epochs=20, folds=2)["r2"] < 0.05
-
-
-def test_a_seed_gives_the_same_figures_again(make_run: Callable[..., Run]) -> None:
-    first, second = (train("als", make_run(3, name), epochs=5, folds=2) for name in ("first", "second"))
-    assert first == second

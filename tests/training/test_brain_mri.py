@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import train_brain_mri
-from arrays import Floats, Voxels
 from cohorts import Cohort, brain_mri
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
@@ -60,12 +59,8 @@ def bids(folder: Path, group: dict[str, str], volumes: dict[str, nibabel.Nifti1I
     return folder
 
 
-def nifti(voxels: Floats | Voxels, affine: Floats) -> nibabel.Nifti1Image:
-    return nibabel.Nifti1Image(voxels, affine)
-
-
 def grey(template: brain_mri.Anatomy, factor: float = 1.0) -> nibabel.Nifti1Image:
-    return nifti(template.grey * factor, template.affine)
+    return nibabel.Nifti1Image(template.grey * factor, template.affine)
 
 
 def name(person: str, kind: str = "space-MNI152NLin2009cAsym_label-GM_probseg") -> str:
@@ -133,7 +128,7 @@ def test_finer_volumes_are_brought_to_the_template(tmp_path: Path, template: bra
     affine = template.affine @ np.diag([0.5, 0.5, 0.5, 1])
     affine[:3, 3] -= 1.5
     people = {"sub-01": "CN", "sub-02": "AD"}
-    volumes = {name("sub-01"): grey(template), name("sub-02"): nifti(fine, affine)}
+    volumes = {name("sub-01"): grey(template), name("sub-02"): nibabel.Nifti1Image(fine, affine)}
     cohort = brain_mri.load(bids(tmp_path / "study", people, volumes), template)
     assert cohort.classes == ("CN", "AD")
     assert np.corrcoef(cohort.features)[0, 1] > 0.9
@@ -165,16 +160,13 @@ def test_a_folder_that_cannot_be_used_says_what_was_expected(tmp_path: Path, tem
         brain_mri.load(tmp_path / "empty", template)
 
     two, one = {"sub-01": "control", "sub-02": "patient"}, {name("sub-01"): grey(template)}
+    four_dimensions = nibabel.Nifti1Image(np.zeros((5, 5, 5, 7)), np.eye(4))
     cases = [
         ({"sub-01": "A", "sub-02": "B"}, one, r"expected two groups, one of them named like .* found \['A', 'B'\]"),
         ({"sub-01": "control"}, one, r"expected two groups"),
         (two, {}, r"expected volumes named like .*label-GM_probseg.* found none"),
         (two, {name("sub-77"): grey(template)}, r"no volume \(sub-77\) is in its participants\.tsv"),
-        (
-            two,
-            {name("sub-01"): nifti(np.zeros((5, 5, 5, 7)), np.eye(4))},
-            r"found the shape \(5, 5, 5, 7\)",
-        ),
+        (two, {name("sub-01"): four_dimensions}, r"found the shape \(5, 5, 5, 7\)"),
         (two, {name("sub-01", "T1w"): grey(template, 0)}, r"no signal where the brain should be"),
     ]
     for number, (people, volumes, message) in enumerate(cases):
@@ -193,26 +185,12 @@ def test_a_person_in_two_groups_is_refused(tmp_path: Path, template: brain_mri.A
 
 @pytest.mark.usefixtures("without_torch")
 @pytest.mark.filterwarnings("error")
-def test_the_job_finds_the_disease_and_leaves_its_artifacts(make_run: Callable[..., Run]) -> None:
+def test_the_job_finds_the_disease_and_where_it_is(make_run: Callable[..., Run]) -> None:
     run = make_run()
     metrics = train("brain_mri", run, epochs=10, folds=2)
     assert 0.70 < metrics["roc_auc"] < 0.95
     assert metrics["brier"] < metrics["baseline_brier"] - 0.03
-    assert {path.name for path in run.folder.iterdir()} >= {
-        "model.skops",
-        "importance.svg",
-    }
-    assert "The data are simulated" in cards(run, "brain_mri", metrics)[0]
-    assert "simulated" in (run.folder / "importance.svg").read_text()
-    importance = (run.folder / "importance.svg").read_text()
-    assert "hippocampus" in importance
-
-
-@pytest.mark.usefixtures("without_torch")
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_shuffled_target_cannot_be_predicted(make_run: Callable[..., Run], seed: int) -> None:
-    metrics = train("brain_mri", make_run(seed, shuffle=1), epochs=2, folds=2)
-    assert 0.42 <= metrics["roc_auc"] <= 0.58
+    assert "hippocampus" in (run.folder / "importance.svg").read_text()
 
 
 @pytest.mark.usefixtures("without_torch")

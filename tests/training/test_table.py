@@ -48,10 +48,14 @@ def test_usual_separators_and_a_byte_order_mark_are_read(separator: str, tmp_pat
 
 
 REFUSED = {
-    "empty file": ("", "cannot be read as a CSV|0 rows"),
+    "empty file": ("", "cannot be read as a CSV: it is empty"),
     "header alone": ("x,y\n", "0 rows"),
     "one column": ("y\n1\n0\n", "1 columns"),
     "ragged": ("x,y\n1,2\n1,2,3,4\n", "cannot be read as a CSV"),
+    "more values than names": ("x,y\n" + "61,53,0\n" * 20, r"data.csv .*more values than its header has names"),
+    "zero bytes": ("x,y\n1,\0\n", "zero bytes"),
+    "one name twice": ("x,y,x\n1,0,2\n2,1,3\n", "two columns named 'x'"),
+    "one name twice and a space": ("x,y,x \n1,0,2\n2,1,3\n", "two columns named 'x'"),
     "no target": ("x,yy\n1,0\n2,1\n", r"no column 'y'; did you mean 'yy'"),
     "one class": ("x,y\n1,0\n2,0\n", "one value only, 0:"),
     "empty target": ("x,y\n1,\n2,\n", "one value only|has no row"),
@@ -66,6 +70,7 @@ def test_what_cannot_be_trained_on_is_refused_in_one_sentence(case: str, tmp_pat
     with pytest.raises(ValueError, match=message) as caught:
         load(write(tmp_path, text))
     assert "\n" not in str(caught.value)
+    assert "During handling" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
@@ -74,9 +79,6 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
         (tmp_path / "image.csv", "not a CSV in UTF-8"),
         (tmp_path / "none.csv", "no file"),
         (tmp_path, "is a folder"),
-        (write(tmp_path, "x,y\n1,\0\n"), "zero bytes"),
-        (write(tmp_path, "", "empty.csv"), "cannot be read as a CSV: it is empty"),
-        (write(tmp_path, "x,y\n1,2\n1,2,3,4\n", "ragged.csv"), "cannot be read as a CSV"),
         (write(tmp_path, "x,y\n1,ä\n", "latin.csv", encoding="latin-1"), "not a CSV in UTF-8"),
         (write(tmp_path, "x,y\n1,2\n", "wide.csv", encoding="utf-16"), "not a CSV in UTF-8"),
         (write(tmp_path, "PK\x03\x04", "broken.xlsx"), "Excel file"),
@@ -243,24 +245,17 @@ def test_numbers_are_read_as_they_were_meant(case: str, tmp_path: Path) -> None:
 
 
 AMBIGUOUS = {
-    "comma of thousands or decimals": ("{n},456", "'x' has '1,456': its comma may stand before decimals or thousands"),
-    "words among numbers": ("{n}{word}", "'x' has numbers and also 'clotted'"),
-    "two units": ("{n} {unit}", "'x' has numbers and also 'kg', 'lb'"),
-    "two signs": ("{n},5", None),
+    "'x' has '1,456': its comma may stand before decimals or thousands": [f"{n},456" for n in range(1, 40)],
+    "'x' has numbers and also 'clotted'": [*map(str, range(1, 40)), "clotted"],
+    "'x' has numbers and also 'kg', 'lb'": [f"{n} {('kg', 'lb')[n % 2]}" for n in range(40)],
 }
 
 
-@pytest.mark.parametrize("case", AMBIGUOUS)
-def test_a_column_that_may_be_read_in_two_ways_is_refused_by_name(case: str, tmp_path: Path) -> None:
-    form, message = AMBIGUOUS[case]
-    texts = [form.format(n=n, word="", unit=("kg", "lb")[n % 2]) for n in range(1, 40)]
-    texts[7] = "clotted" if "word" in form else texts[7]
-    path = write(tmp_path, "\n".join(["x;y", *(f"{text};{n % 2}" for n, text in enumerate(texts))]))
-    if message is None:
-        assert load(path).features["x"].iloc[0] == 1.5
-        return
+@pytest.mark.parametrize("message", AMBIGUOUS)
+def test_a_column_that_may_be_read_in_two_ways_is_refused_by_name(message: str, tmp_path: Path) -> None:
+    lines = [f"{text};{n % 2}" for n, text in enumerate(AMBIGUOUS[message])]
     with pytest.raises(ValueError, match=message) as caught:
-        load(path)
+        load(write(tmp_path, "\n".join(["x;y", *lines])))
     assert "drop=x" in str(caught.value)
 
 
@@ -327,17 +322,6 @@ def test_excel_and_parquet_are_read_or_refused_with_what_to_do(tmp_path: Path, m
                 monkeypatch.setitem(sys.modules, module, None)
             with pytest.raises(ValueError, match=rf"{name} .*save it as CSV \(UTF-8\)"):
                 load(path)
-
-
-def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
-    for header in ("x,y,x", "x,y,x "):
-        with pytest.raises(ValueError, match="two columns named 'x'"):
-            load(write(tmp_path, f"{header}\n1,0,2\n2,1,3\n"))
-
-
-def test_rows_with_more_values_than_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"data.csv .*(more values than its header has names|cannot be read)"):
-        load(write(tmp_path, "x,y\n" + "61,53,0\n" * 20))
 
 
 def test_equal_rows_are_mentioned(tmp_path: Path) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+from pathlib import Path
+from typing import Literal, Self
 
 import pandas as pd
+from arrays import Mask, People, Rows, Target
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
-    from pathlib import Path
-
-    from arrays import Mask, People, Rows, Target
-
-    from pytest_training import Run
+from pytest_training import Run
 
 
 @dataclass(frozen=True, kw_only=True)

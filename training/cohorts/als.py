@@ -15,17 +15,13 @@ about where [C] found it. What a model finds here is what was put in; it is no e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from arrays import Mask
 
 from cohorts import Cohort, require
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from arrays import Mask
 
 PATIENTS = 900
 MONTH_D = 30.44

@@ -17,22 +17,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pandas as pd
+from arrays import Floats, Mask, Voxels
 from nilearn.datasets import fetch_coords_seitzman_2018, load_mni152_gm_template, load_mni152_wm_template
 from nilearn.image import resample_to_img, smooth_img
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 from cohorts import Cohort
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from arrays import Floats, Mask, Voxels
 
 RESOLUTION_MM = 6  # coarse, so that 400 volumes take seconds; the effect simulated here is wider
 SMOOTHING_MM = 8.0  # full width at half maximum: the usual kernel of voxel-based morphometry (Ashburner 2000)
@@ -77,15 +73,6 @@ LIMITS = {
         "Groups that differ in age, sex or scanner can be told apart by these alone.",
     ),
 }
-
-
-class Person(NamedTuple):
-    """A simulated person: lost shares of grey matter, and the growth of the ventricles."""
-
-    participant_id: str
-    hippocampus: float
-    cortex: float
-    ventricles: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,15 +122,14 @@ def simulate(path: Path, seed: int) -> None:
     template = anatomy()
     place = template.place_mm(template.brain)
     path.mkdir()
-    for person in map(Person._make, people[[*Person._fields]].itertuples(index=False, name=None)):
+    for _, person in people.iterrows():
         volume = _volume(random, template, place, person)
-        folder = path / person.participant_id / "anat"
+        folder = path / person["participant_id"] / "anat"
         folder.mkdir(parents=True)
         image = nibabel.Nifti1Image(volume, template.affine)
         image.set_data_dtype(np.uint8)  # scaled: a step is 0.5 % of grey matter, far below the noise
-        image.to_filename(folder / f"{person.participant_id}_space-MNI152_label-GM_probseg.nii.gz")
-    listed = people[["participant_id", "age", "sex", "group"]]
-    listed.to_csv(path / "participants.tsv", sep="\t", index=False)
+        image.to_filename(folder / f"{person['participant_id']}_space-MNI152_label-GM_probseg.nii.gz")
+    people[["participant_id", "age", "sex", "group"]].to_csv(path / "participants.tsv", sep="\t", index=False)
 
 
 def _people(random: np.random.Generator) -> pd.DataFrame:
@@ -169,16 +155,19 @@ def _people(random: np.random.Generator) -> pd.DataFrame:
     )
 
 
-def _volume(random: np.random.Generator, template: Anatomy, place: Floats, person: Person) -> Voxels:
-    """Deform the template, take grey matter away, and scan the result; `place` is where its brain voxels are."""
+def _volume(random: np.random.Generator, template: Anatomy, place: Floats, person: pd.Series) -> Voxels:
+    """Deform the template, take grey matter away, and scan the result.
+
+    `place` is where its brain voxels are; `person` is a row of `_people`.
+    """
     where, shape = template.brain, template.brain.shape
     source = place + DEFORMATION_MM * _smooth_noise(random, shape, (*DEFORMATION_NODES, 3))[where]
     for centre in VENTRICLES_MM:
-        source -= person.ventricles * _blob(place, centre, VENTRICLE_WIDTH_MM)[:, None] * (place - centre)
+        source -= person["ventricles"] * _blob(place, centre, VENTRICLE_WIDTH_MM)[:, None] * (place - centre)
     voxel = nibabel.affines.apply_affine(np.linalg.inv(template.affine), source).T
     grey = map_coordinates(template.grey, voxel, order=1)
 
-    lost = person.cortex + person.hippocampus * sum(
+    lost = person["cortex"] + person["hippocampus"] * sum(
         _blob(source, centre, HIPPOCAMPUS_WIDTH_MM) for centre in HIPPOCAMPI_MM
     )
     field = 1 + BIAS * _smooth_noise(random, shape, BIAS_NODES)[where]

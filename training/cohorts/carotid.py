@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from cohorts import Cohort, read_table, require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SIZES = [
     *("calc_vol", "calc_vol_prop", "matx_vol", "matx_vol_prop", "lrnc_vol", "lrnc_vol_prop", "wall_vol"),

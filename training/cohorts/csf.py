@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from cohorts import Cohort, read_table, require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MARKERS = ["age", "male", "tau", "p_tau", "Ab_42", "e2_alleles", "e4_alleles"]
 """The established markers: age, sex, tau, phosphorylated tau, amyloid beta 42 and APOE alleles."""

@@ -6,12 +6,10 @@ import csv
 import re
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 import pandas as pd
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SNIFFED = 50_000  # characters that decide how numbers are written
 EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -54,10 +52,10 @@ def read(path: Path) -> Table:
 
 def _excel(path: Path) -> pd.DataFrame:
     try:
-        with pd.ExcelFile(path) as book:
-            sheets = {str(name): book.parse(name) for name in book.sheet_names}
+        sheets = pd.read_excel(path, sheet_name=None)
     except ImportError as error:
-        refuse(f"{path.name} is an Excel file; save it as CSV (UTF-8), or install {_missing(error, 'openpyxl')}")
+        missing = "xlrd" if "xlrd" in str(error) else "openpyxl"
+        refuse(f"{path.name} is an Excel file; save it as CSV (UTF-8), or install {missing}")
     except Exception as error:  # noqa: BLE001  (each reader of Excel raises errors of its own)
         refuse(f"{path.name} cannot be read as an Excel file ({error}); save it as CSV (UTF-8)")
     filled = {name: sheet for name, sheet in sheets.items() if not sheet.empty}
@@ -75,10 +73,6 @@ def _parquet(path: Path) -> pd.DataFrame:
         refuse(f"{path.name} is a Parquet file; save it as CSV (UTF-8), or install pyarrow")
     except Exception as error:  # noqa: BLE001  (pyarrow raises errors of its own)
         refuse(f"{path.name} cannot be read as a Parquet file ({error}); save it as CSV (UTF-8)")
-
-
-def _missing(error: ImportError, usual: str) -> str:
-    return next((name for name in ("openpyxl", "xlrd") if name in str(error)), usual)
 
 
 def _csv(path: Path) -> Table:

@@ -5,12 +5,9 @@ DAAG documents them as "Minor Head Injury (Simulated) Data", drawn from a logist
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cohorts import Cohort, read_table, require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TARGET = "clinically.important.brain.injury"
 NAMES = {

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cohorts import Cohort, read_table, require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMES = {
     "npreg": "pregnancies",

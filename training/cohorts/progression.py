@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 
 from cohorts import Cohort
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COLUMNS = [
     "age_years",

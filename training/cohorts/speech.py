@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from cohorts import Cohort, read_table, require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FAMILIES = {
     "sex": r"gender",

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from arrays import People, Target
 
 from cohorts import Cohort, files
 from cohorts.files import refuse
 from cohorts.values import read_column
 from pytest_training.evaluation.leaks import CODES
 from pytest_training.evaluation.same_people import Suspect, suspicious_ids
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from arrays import People, Target
 
 CLASSES = 10  # a target of whole numbers with more distinct values is a number
 FEWEST_OF_CLASS = 5  # people of each: whole numbers of which one is rarer are no classes

@@ -4,49 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from cohorts.files import refuse
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 SPACES, MINUS = " '\u00a0\u202f", "\u2212"
 DIGITS = rf"(?:\d{{1,3}}(?:[.,{SPACES}]\d{{3}})+|\d+)?(?:[.,]\d*)?(?:(?<=\d)[eE][-+]?\d+)?"
 NUMBER = re.compile(rf"^([<>≤≥]=?)?\s*([-+{MINUS}]?{DIGITS})\s*([A-Za-zµμ°%/]\S*)?$")
 NO_VALUE = {
-    "",
-    "?",
-    "??",
-    ".",
-    "-",
-    "--",
-    "na",
-    "n/a",
-    "n.a.",
-    "nd",
-    "n.d.",
-    "none",
-    "null",
-    "nan",
-    "missing",
-    "unknown",
-}
-NO_VALUE |= {
-    "unk",
-    "not done",
-    "not known",
-    "k.a.",
-    "k. a.",
-    "keine angabe",
-    "unbekannt",
-    "fehlt",
-    "inconnu",
+    *("", "?", "??", ".", "-", "--", "na", "n/a", "#n/a", "n.a.", "nd", "n.d.", "none", "null", "nan", "missing"),
+    *("unknown", "unk", "not done", "not known", "k.a.", "k. a.", "keine angabe", "unbekannt", "fehlt", "inconnu"),
     "desconocido",
-    "#n/a",
 }
 CODES = (99999.0, 9999.0, 999.9, 999.0, 99.9, 99.0, 9.0, 8888.0, 888.0, 88.0, 8.0, 7777.0, 777.0, 77.0, 7.0)
 """Numbers that often stand for unknown, with either sign."""

@@ -123,7 +123,7 @@ def best(arguments: argparse.Namespace, project: Project) -> None:
         raise TrainingError(f"the best of {job_id}, {words}, has no folder any more")
     if (study := best.recorded.outcome.study) and study.seeds > 1:
         words += f"; a mean over {study.seeds} seeds has no best trial: the folder is that of its first"
-    remark(f"the best of {len(past.runs)} outcomes of {job_id}: {words}")
+    remark(f"the best that passed of {len(past.runs)} outcomes of {job_id}: {words}")
     facts = {"run_id": run_id, "metric": best.metric, "direction": best.direction, "folder": left.path}
     answer(arguments, facts | {"outcome": best.recorded.outcome}, [left.path])
 

@@ -58,8 +58,7 @@ class Titles(Struct):
         """Take a line that measures nothing as a title, if it is one."""
         if not text:
             is_short = self.label.section or self.label.is_of_line or CASE.match(f"{self.label.estimator}_")
-            ends = self._read and is_short
-            self.label = Label() if ends else self.label
+            self.label = Label() if self._read and is_short else self.label
         else:
             self._read |= {"": self._read.pop("", None)} if self._read else {}
             self._begin(_PROGRESS.sub("", text))
