@@ -213,8 +213,7 @@ class FollowedLog:
         self._printed = Printed(attempt.job.metrics.stdout if attempt.job.metrics else "")
         self._attempt, self._offset, self._rest = attempt, 0, b""
         self._has_ended = isinstance(attempt, EndedAttempt)
-        self._alone: dict[int, str] = {}  # by number, the lines that are a number
-        self._last = 0  # the last line that is not empty
+        self._alone, self._tail = dict[int, str](), dict[int, str]()  # by number, bare numbers; the last line
 
     def poll(self) -> Iterator[Point]:
         """Yield what the new lines measure."""
@@ -232,8 +231,8 @@ class FollowedLog:
         finals = [(name, value, line) for name, (value, line) in self._printed.finals.items()]
         if len({case[0] for name, *_ in finals if (case := CASE.match(name))}) > MOST_CASES:
             finals = [final for final in finals if not CASE.match(final[0])]
-        if not finals and self._alone and self._attempt.job.path and not self._printed.pattern:
-            finals = [*named_numbers(Path(self._attempt.job.path), self._alone, self._last)]
+        if not finals and self._tail and self._attempt.job.path and not self._printed.pattern:
+            finals = [*named_numbers(Path(self._attempt.job.path), self._alone | self._tail, *self._tail)]
         for name, value, line in finals:
             yield name, Measured(value, f"stdout line {line}", name in self._printed.titles.replaced)
 
@@ -241,6 +240,7 @@ class FollowedLog:
         for line in lines:
             text = line[-self._printed.most_bytes :].decode("utf-8", "replace")
             read = self._printed.feed(text)
+            self._tail = {self._printed.line: text} if text.strip() else self._tail
             is_short = len(text) < LONGEST_TITLE and len(self._alone) <= MOST_PRINTS
             if self._has_ended and is_short and ALONE.fullmatch(text):
                 self._alone[self._printed.line] = text
