@@ -29,7 +29,8 @@ BEFORE = (
     " (SELECT min(id) FROM outcomes WHERE run_id > ?), 9223372036854775807)"
 )
 """By id: a clock may jump back. A run that was killed has no rows: its own id says when it was."""
-UNKNOWN, NOT_COMPARED = "earlier outcomes are unknown", "there is nothing to compare with"
+UNKNOWN = "earlier outcomes are unknown"
+NOT_COMPARED = "there is nothing to compare with"
 UNUSABLE = (sqlite3.Error, OSError, UnusableHistoryError)
 
 
