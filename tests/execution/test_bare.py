@@ -51,6 +51,15 @@ NOT_NAMED = {
     "a prediction that is a number": ("print(accuracy_score(y, p))\nprint(m.predict(z))", "0.9\n[1]"),
     "a table below it": ("print(accuracy_score(y, p))\nprint(frame)", "0.9\na b\n1 2"),
     "a number of a library": ("print(accuracy_score(y, p))", "0.9\n12\nend"),
+    "a print that may not come": ("if x:\n    print(accuracy_score(y, p))\nhelper.go()", "42.0"),
+    "an exit before the last": (
+        "print(accuracy_score(y, p))\nif x:\n    sys.exit()\nprint(roc_auc_score(y, p))",
+        "0.9",
+    ),
+    "a return before the last": (
+        "def main():\n    print(accuracy_score(y, p))\n    if x:\n        return\n    print(loss)\nmain()",
+        "0.9",
+    ),
     "a choice": ("if x:\n    print(accuracy_score(y, p))\nelse:\n    print(loss)", "0.9"),
     "the same twice": ("print(accuracy_score(y, p))\nprint(accuracy_score(z, q))", "0.9\n0.8"),
     "two functions": ("def a():\n    print(acc)\ndef b():\n    print(loss)\nb()\na()", "0.9\n0.8"),

@@ -83,8 +83,15 @@ def _prints_of(path: Path) -> Prints:
     if len(owners) != 1 or repeated.intersection(prints) or not _runs_once(owners.pop(), tree, repeated):
         return Prints()
     names = [(node, _name_of(value, values)) for node in prints if (value := _value_of(node, values)) is not None]
+    exits = [each for each in choices if isinstance(each, ast.Return | ast.Call) and _ends(each)]
+    if any(prints[0].lineno < each.lineno < prints[-1].lineno for each in exits):
+        return Prints()
     last = next((name for node, name in names if node is prints[-1] and node not in choices), "")
-    return Prints(tuple(name for _, name in names), last)
+    return Prints(tuple(name for _, name in names if choices.isdisjoint(dict(names))), last)
+
+
+def _ends(node: ast.Return | ast.Call) -> bool:
+    return isinstance(node, ast.Return) or last_name(node.func) in {"exit", "quit", "_exit"}
 
 
 def _value_of(call: ast.Call, values: Mapping[str, ast.expr]) -> ast.expr | None:

@@ -18,8 +18,7 @@ WORDS = {key: frozenset(words.split()) for key, words in _LISTS.items()}
 ANY = {key: f"(?:{'|'.join(words.split())})" for key, words in _LISTS.items()}
 """Lists of words, and patterns of any of their words."""
 _MEASURED, _IN_FILES = re.compile(ANY["measurements"]), re.compile(ANY["measurements_in_files"])
-_ESTIMATOR = re.compile(ANY["estimators"], re.IGNORECASE)
-SPLITS = WORDS["splits"]
+_ESTIMATOR, SPLITS = re.compile(ANY["estimators"], re.IGNORECASE), WORDS["splits"]
 _NO_TAGS = SPLITS | WORDS["activities"] | WORDS["titles"] | WORDS["settings"] | {"info", "warning", "error", "debug"}
 NOT_WHOLE = re.compile(rf"(?:.*_)?{ANY['counts_if_whole']}s?")
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")  # may be 141/200
@@ -40,9 +39,8 @@ _CASE = re.compile(
     rf"(?i)[^\w(\[]*({ANY['swept']})(?:\s*=\s*|(?<=\w\w)(?<!lr)(?<!rate)\s*[:\s]\s*)"
     r"(\d[\d.]*(?:e[+-]?\d+)?)\s*(?:[,:;|→]|[-=]+>|\s(?=[^\W\d]))"
 )  # `k=3, accuracy: 0.9`, `Degree 2: MSE = 0.3`, `depth: 3 -> accuracy: 0.9`
-_ASSIGNED = re.compile(r"\w=[\w'\"\[(]")
+_ASSIGNED, _ENDED = re.compile(r"\w=[\w'\"\[(]"), re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?(?![^()]*\))", re.IGNORECASE)
-_ENDED = re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
 _LOGISTIC = re.compile(
     r"lr[\s_]+(?=(?:(?:classification|classifier|model|test|train(?:ing)?|val(?:idation)?|cv|mean|average)[\s_]+)*"

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
-from pytest_training.execution.readers.features import FeatureList, kind_of
+from pytest_training.execution.readers.features import FeatureList, is_of_data, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
 from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
 from pytest_training.execution.readers.nested import NestedDict
@@ -23,16 +23,14 @@ from pytest_training.text import ESCAPE_SEQUENCES
 LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE = 4_000, 200, 500, 30, 4
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
-_ESCAPES = re.compile(ESCAPE_SEQUENCES)
-_BACK = re.compile("\b+")
-_COUNT = re.compile(r"[\d/.,:;%-]+")
-_DIGIT = re.compile(r"\d")
-_LIST = re.compile(r"\[[\d.,\s]+\]")
-_RULE = re.compile(r"[-=+|:\s─━_*#]*")
+_ESCAPES, _BACK = re.compile(ESCAPE_SEQUENCES), re.compile("\b+")
+_COUNT, _DIGIT = re.compile(r"[\d/.,:;%-]+"), re.compile(r"\d")
+_LIST, _RULE = re.compile(r"\[[\d.,\s]+\]"), re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
 _OF_SPLIT = re.compile(r".*\{|(?:train|test|val(?:id(?:ation)?)?|dev|eval|holdout)\W*$", re.IGNORECASE)
 _BARS = ("|", "│", "┃", "║")
 _TYPES = re.compile(r"(?:str|bool|cat|enum|date|null|object|[iuf]\d{1,3})?")  # below the heads of a table of Polars
+_PREDICTED = re.compile(r"(?i)y_hat|(?:y_)?pred(?:s|icted|ictions?)?(?:[_ ]\w+)?")
 _OF_STUDY = re.compile(r"\bbest trial\b|\btrial \d+ finished with value\b|\bfinished trials\b", re.IGNORECASE)
 _BEST = re.compile(r"\bbest (?:trial |objective )?value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
 _BELOW_BEST = re.compile(r"\s*value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
@@ -57,6 +55,7 @@ class Printed(Struct):
     _nested: NestedDict = field(default_factory=NestedDict)
     _width: int = 0  # of the line with the heads
     _is_study: bool = False  # True if a line was one of Optuna's
+    _is_wrapped: bool = False  # True below the first columns of the data itself, which go on further down
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
@@ -150,8 +149,11 @@ class Printed(Struct):
         """Take a line without numbers as the head of a table, or as a title."""
         cells, title = _cells(text.translate(BOXES) if text.startswith(_BARS) else text), TITLE.fullmatch(text)
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
+        is_head = is_head and not (self._is_wrapped or any(map(_PREDICTED.fullmatch, cells)))  # of samples
         is_of_splits = len(_splits(cells)) > 1 and len(cells) - len(_splits(cells)) < 2
         names = [*filter(None, map(_name_of, cells))]
+        is_of_data = self._is_wrapped or not (names or "feature" not in map(kind_of, cells[:-1]))
+        self._is_wrapped = is_of_data and text.endswith("\\") if text else self._is_wrapped
         is_clear = len(names) == len({*names})  # else a line above says what each is of
         is_measured_head = is_clear and {*names} - {"score"} and not {"min", "max"} & {*map(str.lower, cells)}
         if is_head and (is_of_splits or is_measured_head):
@@ -192,7 +194,7 @@ class Printed(Struct):
             if number is not None:
                 line.values.update({("" if SPLIT.search(name) else section) + row + name: number} if name else {})
                 line.counters.update({head.lower(): float(number)} if head.lower() in COUNTERS else {})
-        return Line({}, {}) if _is_of_data(self._heads, cells, is_box="|" in text) else line
+        return Line({}, {}) if is_of_data(self._heads, cells, is_box="|" in text) else line
 
     def _label(self, cells: list[str]) -> str:
         """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
@@ -285,14 +287,6 @@ def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
     if len(numbers) < len(splits) or not is_measured(" ".join(words)):
         return None
     return Line({f"{split}_{'_'.join(words)}": number for split, number in zip(splits, numbers, strict=True)}, {})
-
-
-def _is_of_data(heads: tuple[str, ...], cells: list[str], *, is_box: bool) -> bool:
-    """Return True for a numbered row of the data itself: most columns are neither measurements nor settings."""
-    cases = WORDS["subjects"] | WORDS["cases"] | WORDS["swept"]
-    kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
-    is_numeric = all(set(cell) == {"."} or parse_number(cell) is not None for cell in cells)
-    return is_numeric and (is_box or len(cells) > len(heads)) and kinds.count("feature") > kinds.count("measurement")
 
 
 def _name_of(head: str) -> str:

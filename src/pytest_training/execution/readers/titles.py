@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from pytest_training.execution.readers.line import LEVEL, Number
+from pytest_training.execution.readers.line import LEVEL, SETTING, Number
 from pytest_training.execution.readers.names import ANY, CASE, SPLIT, WORDS, estimator_in, is_measured, label_of
 
 _FILLERS = frozenset(word for word in WORDS["fillers"] if len(word) > 1)
@@ -22,19 +22,14 @@ _PROGRESS = re.compile(r"\s*[(\[]\s*\d+\s*(?:/|of)\s*\d+\s*[)\]]")
 _WITH_NUMBER = re.compile(r"\s*\(([^()]*\d[^()]*)\)")
 _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\[?\d+(?:\s*/\s*\d+)?\s*[\]).:-]+\s+")
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
-_VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
-_SETTING = re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
+_VALUE, _SETTING = re.compile(r"\d\.\d|[:=]\s*[-+]?\d"), re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
 _SWEPT = re.compile(rf"(?i)\W*(?:high |low )?({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
 _SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
-_PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
-_FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
-_BRACKETED = re.compile(r"\[\w+\].*")
-_PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
-_MESSAGE = re.compile(ANY["messages"])
-_SAYS_SOMETHING = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*")
-_EDGE = re.compile(r"^[\W_]+|[\W_]+$")
-_OF_LOOP = re.compile(r"loss|cost|best|new_")
+_PARTED, _FRAMED = re.compile(r"\s[|-]\s|,|\swith\s"), re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
+_BRACKETED, _PLAIN = re.compile(r"\[\w+\].*"), re.compile(r"[^\W_][\w &+/'-]*")
+_MESSAGE, _OF_LOOP = re.compile(ANY["messages"]), re.compile(r"loss|cost|best|new_")
+_SAYS_SOMETHING, _EDGE = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*"), re.compile(r"^[\W_]+|[\W_]+$")
 _BESIDE = re.compile(r"\s(?:for|in|on|took|after|over)\s.*\d.*|^\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
 
 
@@ -127,6 +122,7 @@ class Titles(Struct):
         of_line, told = label_of(text, has_tags=self.label == Label(), has_cases=not is_loop), {}
         label = Label(of_line) if of_line else self.label._replace(section="") if is_loop else self.label
         doubted = () if is_loop or of_line else self._doubted
+        self._block += bool(SETTING.search(text) or "seed" in text.lower())  # the last of several settings counts
         is_named = bool(of_line)
         for name, value in values.items():
             own, is_estimator = _own_words(name)
