@@ -198,14 +198,15 @@ class Printed(Struct):
 
     def _label(self, cells: list[str]) -> str:
         """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
-        head, own = self._heads[0].lower(), cells[-len(self._heads)]
+        heads = [*map(str.lower, self._heads)]
+        is_ranked = len(heads) > 1 and heads[1] in WORDS["subjects"] and bool(_COUNT.fullmatch(cells[-len(heads)]))
+        head, own = heads[is_ranked], cells[is_ranked - len(heads)]
         if head in WORDS["swept"] and _COUNT.fullmatch(own):
             return f"{head}_{own}_"
         is_text = not _name_of(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
-        label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
+        label = "_".join(" ".join(cells[: len(cells) - len(heads) + is_ranked + is_text]).lower().split())
         label = re.sub(r"^\d+_|(?<=\w)\)$", "", re.sub(r"_?[(=,]_?(?=[\w=.,+-]*\)$)", "_", label)) if is_text else label
-        is_number = label.isdigit() and "support" not in map(str.lower, self._heads)
-        return "" if label in {"", "all"} or is_number else f"{label}_"
+        return "" if label in {"", "all"} or (label.isdigit() and "support" not in heads) else f"{label}_"
 
 
 class FollowedLog:

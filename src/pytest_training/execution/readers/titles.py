@@ -17,8 +17,7 @@ from pytest_training.execution.readers.names import ANY, CASE, SPLIT, WORDS, est
 _FILLERS = frozenset(word for word in WORDS["fillers"] if len(word) > 1)
 _NEUTRAL = (WORDS["activities"] | WORDS["titles"] | WORDS["splits"] | _FILLERS) - {"summary", "final"}
 _ANYBODYS = WORDS["splits"] | WORDS["degrees"] | {"macro", "micro", "weighted", "cv"}
-MOST_SECTION_WORDS = 4
-_PROGRESS = re.compile(r"\s*[(\[]\s*\d+\s*(?:/|of)\s*\d+\s*[)\]]")
+MOST_SECTION_WORDS, _PROGRESS = 4, re.compile(r"\s*[(\[]\s*\d+\s*(?:/|of)\s*\d+\s*[)\]]")
 _WITH_NUMBER = re.compile(r"\s*\(([^()]*\d[^()]*)\)")
 _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\[?\d+(?:\s*/\s*\d+)?\s*[\]).:-]+\s+")
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
