@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-SHOWN_NAMES = 12
-SHOWN_CHARACTERS = 60
+SHOWN_NAMES, SHOWN_CHARACTERS = 12, 60
 
 
 def located(slot: str, host: str) -> str:

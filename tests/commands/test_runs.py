@@ -130,6 +130,23 @@ def test_a_damaged_history_is_a_warning_and_the_folders_are_listed(pasts: Pasts)
     assert said.startswith("warning: ")
 
 
+def test_the_best_of_a_damaged_history_says_that_it_is_damaged(pasts: Pasts) -> None:
+    pasts(passed(auc=0.9))
+    (pasts.reports / "history.sqlite").write_text("garbage" * 1000)
+    code, _, said = pasts.answer("best", "als")
+    assert (code, said.startswith("warning: "), "is no readable history" in said) == (2, True, True)
+
+
+def test_the_difference_to_a_run_with_a_damaged_plan_is_that_of_the_history(pasts: Pasts) -> None:
+    pasts(passed(auc=0.8))
+    second = pasts(passed(auc=0.9))
+    whole = pasts.json("diff")
+    (pasts.folder(second) / "plan.json").write_text("{")
+    code, printed, said = pasts.answer("diff")
+    assert (code, "auc ▲ 0.800 → 0.900" in printed, said.startswith("warning: ")) == (0, True, True)
+    assert pasts.json("diff")["jobs"] == whole["jobs"]
+
+
 def test_the_difference_of_two_runs_is_in_statuses_metrics_parameters_and_versions(pasts: Pasts) -> None:
     first = pasts(
         outcome("als", metrics={"auc": 0.8}, parameters={"epochs": 3}),
@@ -220,7 +237,7 @@ def test_the_best_is_that_of_the_headline_by_its_gate_or_its_name(
         pasts.folder(ids[best]) / "jobs/als/attempt-1/artifacts",
         True,
     )
-    assert said.startswith("the best of 5 outcomes of als: ")
+    assert said.startswith("the best that passed of 5 outcomes of als: ")
 
 
 @pytest.mark.parametrize(

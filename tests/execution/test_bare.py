@@ -51,6 +51,15 @@ NOT_NAMED = {
     "a prediction that is a number": ("print(accuracy_score(y, p))\nprint(m.predict(z))", "0.9\n[1]"),
     "a table below it": ("print(accuracy_score(y, p))\nprint(frame)", "0.9\na b\n1 2"),
     "a number of a library": ("print(accuracy_score(y, p))", "0.9\n12\nend"),
+    "a print that may not come": ("if x:\n    print(accuracy_score(y, p))\nhelper.go()", "42.0"),
+    "an exit before the last": (
+        "print(accuracy_score(y, p))\nif x:\n    sys.exit()\nprint(roc_auc_score(y, p))",
+        "0.9",
+    ),
+    "a return before the last": (
+        "def main():\n    print(accuracy_score(y, p))\n    if x:\n        return\n    print(loss)\nmain()",
+        "0.9",
+    ),
     "a choice": ("if x:\n    print(accuracy_score(y, p))\nelse:\n    print(loss)", "0.9"),
     "the same twice": ("print(accuracy_score(y, p))\nprint(accuracy_score(z, q))", "0.9\n0.8"),
     "two functions": ("def a():\n    print(acc)\ndef b():\n    print(loss)\nb()\na()", "0.9\n0.8"),
@@ -78,3 +87,21 @@ def test_a_number_has_the_name_of_what_prints_it(
 @pytest.mark.parametrize(("source", "log"), NOT_NAMED.values(), ids=NOT_NAMED)
 def test_a_number_that_something_else_may_have_printed_is_left_out(tmp_path: Path, source: str, log: str) -> None:
     assert read(tmp_path, source, log) == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("for t in range(2):\n    loss = f(y)\n    print(t, loss.item())", {"loss": 0.25}),
+        ("for t in range(2):\n    print(t, mean_squared_error(y, p))", {"mean_squared_error": 0.25}),
+        ("for t in range(2):\n    print(t, loss)\nprint(3, other)", {}),
+        ("for t in range(2):\n    print(seconds, loss)", {}),
+        ("for t in range(2):\n    print(t, weight)", {}),
+    ],
+)
+def test_the_last_number_behind_a_count_is_what_the_only_print_in_a_loop_says(
+    tmp_path: Path, source: str, expected: dict[str, float]
+) -> None:
+    (tmp_path / "x.py").write_text(source)
+    assert read(tmp_path, source, "498 0.5\n499 2.5e-1") == expected
+    assert read(tmp_path, source, "499 of 0.25") == {}

@@ -263,6 +263,23 @@ def test_a_cell_that_is_no_number_leaves_the_rest_of_the_row(job: Job, folder: A
     assert (found.values, [*found.refused]) == ({"epoch": 2.0, "auc": 0.8}, ["loss"])
 
 
+@pytest.mark.parametrize(
+    ("table", "metrics"),
+    [
+        ("model,accuracy\nsvm,0.95\nknn,0.8\n", {"svm_accuracy": 0.95, "knn_accuracy": 0.8}),
+        ("metric,value\naccuracy,0.9\nf1,0.8\n", {"accuracy": 0.9, "f1": 0.8}),
+        ("metric,value\naccuracy,0.9\n", {"accuracy": 0.9}),
+        ("fold,auc\n1,0.9\n2,0.8\n", {"fold_1_auc": 0.9, "fold_2_auc": 0.8}),
+        (",precision,support\n0,0.9,5\nmacro avg,0.8,9\n", {"0_precision": 0.9, "macro_avg_precision": 0.8}),
+    ],
+)
+def test_the_rows_of_several_models_or_metrics_are_not_taken_for_moments(
+    job: Job, folder: AttemptFolder, table: str, metrics: dict[str, float]
+) -> None:
+    (folder.artifacts / "metrics.csv").write_text(table)
+    assert read_all(ended(job, folder)).values == metrics
+
+
 TABLES = {
     "UTF-16, as PowerShell writes it": "epoch,auc\n1,0.81\n2,0.91\n".encode("utf-16"),
     "UTF-16 without a mark": "epoch,auc\n1,0.81\n2,0.91\n".encode("utf-16-le"),

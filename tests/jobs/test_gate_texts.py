@@ -51,6 +51,11 @@ def test_gates_that_no_number_can_satisfy_are_an_error() -> None:
     )
 
 
+@pytest.mark.parametrize(("text", "meant"), [("<= 10%", "<= 0.1"), ("90 %", ">= 0.9"), ("=> 90", ">= 90")])
+def test_the_gate_that_was_meant_is_shown(text: str, meant: str) -> None:
+    assert message(lambda: parse_gates("r2", text, "here")).endswith(f"did you mean '{meant}'?")
+
+
 @pytest.mark.parametrize("value", [None, 3, True, [], [1], {}, [[]]])
 def test_other_types_are_an_error(value: object) -> None:
     assert "expected one of >= <= > < ==" in message(lambda: parse_gates("r2", value, "here"))

@@ -32,13 +32,20 @@ def planned(
     reports: Path, jobs: Sequence[Job], earlier: dict[str, Any], *rules: str, is_dry: bool = False
 ) -> tuple[PlannedJob, ...]:
     """Return the planned jobs after a run in which each of them passed with these fields."""
+    return with_problems(reports, jobs, earlier, *rules, is_dry=is_dry)[0].jobs
+
+
+def with_problems(
+    reports: Path, jobs: Sequence[Job], earlier: dict[str, Any], *rules: str, is_dry: bool = False
+) -> tuple[Plan, list[str]]:
+    """Return the plan and its problems after a run in which each job passed with these fields."""
     record = RunRecord(run_id=RUN, started="", ended="", seed=0, workers=1, exit_code=0)
     fields: dict[str, Any] = {"kind": "function", "title": "", "status": Status.PASSED} | earlier
     history = History(reports / "history.sqlite")
     history.add(record, [Outcome(job_id=each.id, **fields) for each in jobs], provenance(reports))
     plan = Plan(run_id="", seed=0, workers=1, threads=1, jobs=tuple(map(of_job, jobs)))
     request = Request(project=reports, root=reports, reports=reports, max_regression=rules)
-    return with_comparison(plan, history, request, is_dry=is_dry)[0].jobs
+    return with_comparison(plan, history, request, is_dry=is_dry)
 
 
 def of_job(job: Job) -> PlannedJob:
@@ -159,3 +166,17 @@ def test_the_plan_names_the_earlier_predictions(
 def test_trials_are_held_to_nothing_beside_their_study(tmp_path: Path) -> None:
     jobs = [job("als", study=Study(seeds=(0, 1))), job("als-seed-0", trial_of="als"), job("als-seed-1", trial_of="als")]
     assert [len(each.job.gates) for each in planned(tmp_path, jobs, OF_SEEDS, "2%")] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("2", ["--training-max-regression: every auc is >= -1.2: did you mean '%'?"]),
+        ("mae=2", []),
+        ("0.8", []),
+        ("2%", []),
+    ],
+)
+def test_a_rule_that_every_value_satisfies_is_named(rule: str, said: list[str], tmp_path: Path) -> None:
+    gates = {"auc": ">= 0.5", "mae": "<= 50"}
+    assert with_problems(tmp_path, [job(gates=gates)], {"metrics": METRICS}, rule)[1] == said

@@ -187,7 +187,7 @@ def test_a_run_that_got_worse_and_failed_says_so_last_even_with_q(project: Proje
         "against the last run of each job:",
         "  als: r2 ▼ 0.900 → 0.800 (-0.1): worse, not judged against noise  (other parameters: good)",
         "what it printed: pytest-training logs broken",
-        "train what failed again: pytest --lf",
+        "train what failed again: pytest --lf --set=als.good=False",
         f"page: {(project.reports / 'index.html').as_uri()}",
     ]
     quiet = project.here("-p", "no:xdist", "--set=als.good=False", "-q")
@@ -197,7 +197,8 @@ def test_a_run_that_got_worse_and_failed_says_so_last_even_with_q(project: Proje
     assert lines == [
         *end[:3],
         "  als: r2 ▲ 0.800 → 0.900 (+0.1): better, not judged against noise  (other parameters: good)",
-        *end[4:6],
+        end[4],
+        "train what failed again: pytest --lf --set=als.good=True",
     ]
     assert reports.startswith("reports: reports/runs/")
     assert page == end[-1]

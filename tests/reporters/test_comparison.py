@@ -53,6 +53,13 @@ def test_other_parameters_and_another_status_are_told() -> None:
     assert found.jobs[0].is_notable
 
 
+def test_a_result_that_is_taken_over_is_no_change_and_what_did_not_run_has_no_other_parameters() -> None:
+    taken = compared(outcome({"r2": 0.1}), outcome({"r2": 0.1}, status=Status.SKIPPED, cause="unchanged")).jobs[0]
+    assert (taken.status, taken.is_notable) == (None, False)
+    idle = compared(outcome({"r2": 0.1}, parameters={"lr": 0.1}), outcome({}, status=Status.NOT_RUN)).jobs[0]
+    assert (idle.status, idle.parameters) == (("passed", "not run"), ())
+
+
 def test_the_status_is_compared_with_what_ended_last_and_metrics_with_what_has_them() -> None:
     trained = Recorded(run_id="r1", started="", outcome=outcome({"r2": 0.1}))
     failed = Recorded(run_id="r2", started="", outcome=outcome({}, status=Status.FAILED, cause="timeout"))

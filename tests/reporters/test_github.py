@@ -14,10 +14,10 @@ from pytest_training.reporters.markdown import summary
 HOSTILE = "x\n::set-output name=a::b | <script>alert(1)</script> [link](http://evil) @everyone `code` \x1b[31m"
 
 
-def run(tmp_path: Path, *outcomes: Outcome) -> TrainingRun:
+def run(tmp_path: Path, *outcomes: Outcome, root: str = "") -> TrainingRun:
     jobs = tuple(
         PlannedJob(
-            job=Job(id=each.job_id, kind="function", source="training/train_x.py:3", home="", root=""),
+            job=Job(id=each.job_id, kind="function", source="training/train_x.py:3", home="", root=root),
             expected_s=None,
             expected_from="unknown",
         )
@@ -40,6 +40,12 @@ def test_each_failure_is_one_annotation_line_with_its_place(tmp_path: Path) -> N
     assert list(failure_annotations(run(tmp_path, failed()), {})) == []
     optional = list(failure_annotations(run(tmp_path, failed(optional=True)), {"GITHUB_ACTIONS": "true"}))
     assert optional[0].startswith("::warning ")
+
+
+def test_an_annotation_names_the_file_below_the_folder_that_github_has(tmp_path: Path) -> None:
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}
+    lines = list(failure_annotations(run(tmp_path, failed(), root=str(tmp_path / "ml")), environment))
+    assert lines[0].startswith("::error file=ml/training/train_x.py,line=3,")
 
 
 def test_the_summary_shows_what_a_job_printed_and_does_nothing_else(tmp_path: Path) -> None:

@@ -29,6 +29,17 @@ from pytest_training.records.measures import headline, measures
         ("auc@loss.csv", "higher"),
         ("eval/loss@auc_results.json", "lower"),
         ("frobnication", None),
+        ("neg_mean_squared_error", "higher"),
+        ("test_neg_log_loss", "higher"),
+        ("neg_log_likelihood", "lower"),
+        ("test_negative_log_likelihood", "lower"),
+        ("negative_precision", "higher"),
+        ("davies_bouldin_score", "lower"),
+        ("score_time", "lower"),
+        ("accuracy_drop", None),
+        ("train_test_accuracy_gap", None),
+        ("accuracy_var", None),
+        ("explained_variance", "higher"),
     ],
 )
 def test_the_name_tells_whether_more_is_better(metric: str, expected: str | None) -> None:

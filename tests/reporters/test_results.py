@@ -205,3 +205,11 @@ def test_an_earlier_value_beneath_the_dot_is_not_drawn() -> None:
         False,
         True,
     ]
+
+
+def test_a_result_that_is_taken_over_has_a_section(project: Project) -> None:
+    project.write("training/train_a.py", "def train(run):\n    return {'auc': 0.8}\n")
+    assert project.run().ret == 0
+    assert project.run("--training-skip-unchanged").ret == 0
+    assert 'href="#job-a"' in page(project)
+    assert 'id="job-a"' in page(project)

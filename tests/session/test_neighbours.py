@@ -220,3 +220,18 @@ def test_jobs_of_a_folder_below_another_project_are_named(tmp_path: Path) -> Non
     assert "are not trained" not in text(outer.run("--collect-only", "--training-root=training", cwd=inner.root))
     inner.write("pytest.ini", "")
     assert "are not trained" not in text(outer.run("--collect-only", cwd=inner.root))
+
+
+def test_a_catalogue_that_is_not_read_is_named(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.job("a")
+    for name in ("jobs.yaml", "training/jobs.yml"):
+        project.write(name, "jobs: {}\n")
+    said = text(project.run("--collect-only"))
+    assert "warning: jobs.yaml is not read: the catalogue is training/jobs.yaml\n" in said
+    assert "warning: training/jobs.yml is not read: the catalogue is training/jobs.yaml\n" in said
+    assert "is not read" not in text(project.run("--collect-only", "--training-catalogue=jobs.yaml"))
+    (tmp_path / "training/jobs.yml").rename(tmp_path / "training/jobs.yaml")
+    project.write("pytest.ini", "[pytest]\ntraining_root = .\ntraining_include = auto\n")
+    said = text(project.run("--collect-only"))
+    assert "warning: training/jobs.yaml is not read: the catalogue is jobs.yaml\n" in said

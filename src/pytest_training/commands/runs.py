@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_training.commands.answers import answer, check_job, note_problems, remark, say
-from pytest_training.errors import TrainingError
+from pytest_training.errors import DeclarationError, TrainingError
 from pytest_training.execution.folder import ReportsFolder, RunFolder
 from pytest_training.execution.job_files import Walk
 from pytest_training.execution.needs import needed_outcome
@@ -87,16 +87,20 @@ def _rows(job: JobComparison, now: Recorded) -> Iterator[tuple[str, str, str]]:
 def _side(reports: Path, history: History, name: str) -> Side:
     """Return a run by its name, from its folder, or from the history if that is gone."""
     folder = find_run(reports, name, (origin.run_id for origin in history.origins()))
-    recorded, facts = list[Recorded](), dict[str, str]()
-    if folder.plan.exists():
-        run = read_run(folder)
+    recorded, facts, run = list[Recorded](), dict[str, str](), None
+    history.each(recorded.append, "run_id", folder.run_id)
+    try:
+        run = read_run(folder) if folder.plan.exists() else None
+    except DeclarationError as error:
+        if not recorded:
+            raise
+        remark(f"warning: {error}")
+    if run:
         source = run.provenance
         git = {name: getattr(source, name, None) for name in ("commit", "dirty")}
         recorded = [Recorded(run_id=folder.run_id, started="", outcome=each, **git) for each in run.own_outcomes]
         facts = {"python": source.python, "platform": source.platform, **source.packages} if source else {}
         facts["seed"] = str(run.plan.seed)
-    else:
-        history.each(recorded.append, "run_id", folder.run_id)
     facts |= {"commit": recorded[0].short_commit} if recorded and recorded[0].commit else {}
     ids = {each.outcome.job_id for each in recorded}
     kept = (each for each in recorded if each.outcome.trial_of not in ids)
@@ -106,9 +110,9 @@ def _side(reports: Path, history: History, name: str) -> Side:
 def best(arguments: argparse.Namespace, project: Project) -> None:
     """Print the folder that the best passed outcome of a job left."""
     history, job_id, past = History(ReportsFolder(project.reports).history), arguments.job, Past()
-    check_job(job_id, history.job_ids(), "the history")
     history.each(past.add, "job_id", job_id)
     note_problems(history)
+    check_job(job_id, history.job_ids(), "the history")
     if (best := past.best.get(job_id)) is None:
         raise TrainingError(f"{job_id} has never passed with a metric")
     if best.direction is None:
@@ -119,7 +123,7 @@ def best(arguments: argparse.Namespace, project: Project) -> None:
         raise TrainingError(f"the best of {job_id}, {words}, has no folder any more")
     if (study := best.recorded.outcome.study) and study.seeds > 1:
         words += f"; a mean over {study.seeds} seeds has no best trial: the folder is that of its first"
-    remark(f"the best of {len(past.runs)} outcomes of {job_id}: {words}")
+    remark(f"the best that passed of {len(past.runs)} outcomes of {job_id}: {words}")
     facts = {"run_id": run_id, "metric": best.metric, "direction": best.direction, "folder": left.path}
     answer(arguments, facts | {"outcome": best.recorded.outcome}, [left.path])
 

@@ -15,14 +15,16 @@ MEANINGS: dict[str, tuple[Direction, float, float]] = {
     "log_likelihood net_benefit score": ("higher", -MOST, MOST),
     "ece mce fpr fnr": ("lower", 0.0, 1.0),
     "brier brier_score": ("lower", 0.0, 2.0),
-    "mae mse rmse mape max_error median_absolute_error": ("lower", 0.0, MOST),
-    "loss error log_loss cross_entropy deviance hinge perplexity nll": ("lower", -MOST, MOST),
+    "mae mse rmse mape max_error median_absolute_error davies_bouldin_score fid_score score_time": ("lower", 0.0, MOST),
+    "loss error log_loss cross_entropy deviance hinge perplexity nll crps_score negative_log_likelihood"
+    " neg_log_likelihood": ("lower", -MOST, MOST),
 }
 """Metrics with what is better, more or less, and the least and the greatest value."""
 KNOWN = {name: each for names, each in MEANINGS.items() for name in names.split()}
-SILENT = frozenset(["std", "se", "sd", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline", "dummy"])
+SILENT = frozenset(["std", "se", "sd", "var", "count", "n", "seconds", "slope", "intercept", "threshold", "baseline"])
+SILENT |= {"dummy", "drop", "gap", "width"}
 """Words in a name that is no measure of how good the model is."""
-SIGNED = SILENT.union(["gain", "difference", "diff", "delta", "change", "drop", "gap", "log", "logit"])  # any sign
+SIGNED = SILENT.union(["gain", "difference", "diff", "delta", "change", "log", "logit"])  # any sign
 
 
 def meaning(metric: str, silent: frozenset[str] = SILENT) -> tuple[Direction | None, float, float]:
@@ -31,7 +33,9 @@ def meaning(metric: str, silent: frozenset[str] = SILENT) -> tuple[Direction | N
     number, sizes = len(words), range(len(words), 0, -1)  # the longest part first: `log_loss` before `loss`
     parts = ("_".join(words[start : start + size]) for size in sizes for start in range(number - size, -1, -1))
     known = () if silent.intersection(words) else (KNOWN[part] for part in parts if part in KNOWN)
-    return next(iter(known), (None, -MOST, MOST))
+    found, low, high = next(iter(known), (None, -MOST, MOST))
+    is_negated = found == "lower" and "neg" in words and "likelihood" not in words  # as scikit-learn names its scorers
+    return ("higher", -high, -low) if is_negated else (found, low, high)
 
 
 def ends(metric: str, values: Sequence[float]) -> tuple[float, float]:

@@ -106,7 +106,7 @@ class Secrets(msgspec.Struct, frozen=True, dict=True):
         spellings: set[str] = set()
         for text in _texts(self.values):
             escaped = html.escape(text, quote=False)
-            spellings |= {text, escaped, escaped.replace('"', "&quot;"), repr(text)[1:-1]}
+            spellings |= {text, escaped, escaped.replace('"', "&quot;"), repr(text)[1:-1], repr(text.encode())[2:-1]}
             spellings |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
         return sorted(spellings, key=len, reverse=True)
 

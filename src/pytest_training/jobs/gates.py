@@ -10,7 +10,7 @@ from pytest_training.wording import describe
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
 _MEANT = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "===": "=="}
-_NEARLY = re.compile(rf"(=>|=<|>=|<=|===|==|=|≥|≤|>|<|)\s*({_NUMBER})", re.IGNORECASE)
+_NEARLY = re.compile(rf"(=>|=<|>=|<=|===|==|=|≥|≤|>|<|)\s*({_NUMBER})\s*(%?)", re.IGNORECASE)
 _GATE = re.compile(rf"(>=|<=|==|>|<)\s*(?:({_NUMBER})|[-+]?\.?(?:nan|inf|infinity))", re.IGNORECASE)
 
 
@@ -41,7 +41,7 @@ def _gate(metric: str, text: Any, place: str) -> Gate:
 
 def _meant(text: Any) -> str:
     """Return `: did you mean '>= 0.5'?` for a number alone, and for signs that other languages have."""
-    if isinstance(text, int | float) and not isinstance(text, bool):
-        return f": did you mean '>= {text}'?"
-    match = _NEARLY.search(text) if isinstance(text, str) else None
-    return f": did you mean '{_MEANT.get(match[1], match[1] or '>=')} {match[2]}'?" if match else ""
+    if (match := _NEARLY.search(str(text)) if isinstance(text, str | int | float) else None) is None:
+        return ""
+    number = f"{float(match[2]) / 100:g}" if match[3] else match[2]  # per cent are shares
+    return f": did you mean '{_MEANT.get(match[1], match[1] or '>=')} {number}'?"

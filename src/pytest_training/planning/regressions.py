@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from pytest_training.errors import DeclarationError
 from pytest_training.evaluation.noise import EarlierMetric, mean_of_seeds
+from pytest_training.evaluation.ranges import ends
 from pytest_training.jobs.directions import direction
 from pytest_training.jobs.model import Gate, Job, Plan, PlannedJob
 from pytest_training.planning.parameters import varied
@@ -43,8 +44,17 @@ def with_comparison(plan: Plan, history: History, request: Request, *, is_dry: b
         folders = dict(filter(None, map(comparison.predicted, several)))
         return replace(planned, job=replace(job, gates=gates), earlier=folders)
 
-    problems = _problems(jobs, passed, rules, place.words) if rules else []
-    return replace(plan, jobs=tuple(map(complete, plan.jobs))), problems
+    plan = replace(plan, jobs=tuple(map(complete, plan.jobs)))
+    return plan, [*_problems(jobs, passed, rules, place.words), *_idle(plan)] if rules else []
+
+
+def _idle(plan: Plan) -> Iterator[str]:
+    """Yield a sentence for each metric of a gate that every value satisfies, as with `2` where `2%` was meant."""
+    gates = {gate.metric: (gate, gate.earlier.value) for each in plan.jobs for gate in each.job.gates if gate.earlier}
+    for name, (gate, before) in gates.items():
+        low, high = ends(name, [before])
+        if not low <= gate.threshold <= high:
+            yield f"--training-max-regression: every {name} is {gate.operator} {gate.threshold:.3g}: did you mean '%'?"
 
 
 def _problems(jobs: Sequence[Job], earlier: Mapping[str, Recorded], rules: Rules, words: str) -> list[str]:

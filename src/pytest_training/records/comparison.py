@@ -171,12 +171,13 @@ def compare(
 def _compared(now: Outcome, earlier: Recorded, trained: Recorded | None) -> JobComparison:
     before, changes = earlier.outcome, tuple(_changes(now, trained)) if trained else ()
     other = {each.run_id for each in changes} - {earlier.run_id}
+    status = Status.PASSED if now.status == Status.SKIPPED and now.metrics else now.status  # taken over, unchanged
     return JobComparison(
         job_id=now.job_id,
         earlier=earlier,
         changes=changes,
-        status=(before.status, now.status) if before.status != now.status else None,
-        parameters=other_parameters(now.parameters, before.parameters),
+        status=(before.status, status) if before.status != status else None,
+        parameters=() if status == Status.NOT_RUN else other_parameters(now.parameters, before.parameters),
         remarks=(*_other_gates(now, before), *(f"metrics against run {each}" for each in other)),
     )
 

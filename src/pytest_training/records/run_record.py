@@ -9,6 +9,7 @@ import platform
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -74,6 +75,11 @@ class BegunRun(Value, frozen=True, kw_only=True):
             nodes=nodes,
             resumed=resumed,
         )
+
+    def typed(self, names: tuple[str, ...]) -> list[str]:
+        """Return the options of the command line that begin so, with their values."""
+        pairs = [pair for pair in pairwise([*self.arguments, ""]) if pair[0].startswith(names)]
+        return [word for pair in pairs for word in pair[: 1 + ("=" not in pair[0])]]
 
 
 class Timing(Value, frozen=True, kw_only=True):

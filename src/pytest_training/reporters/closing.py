@@ -19,6 +19,7 @@ MOST_REMARKS = 12
 MOST_FAILED = 5  # reasons
 MOST_CHANGES, MOST_LOUD = 20, 5  # jobs of a comparison that was asked for, and of one that was not
 LONGEST_REASON = 160  # terminal columns: two rows
+KEPT = ("--set", "--epochs", "--folds", "--training-seed", "--training-ma", "--training-compare")  # of what failed
 SAID = {Status.FAILED: {"red": True}, Tolerated.FAILED: {"yellow": True}}
 
 
@@ -134,4 +135,5 @@ def _next_lines(run: TrainingRun, table: str, places: str) -> Iterator[Line]:
     if was_interrupted and is_left and not run.plan.smoke:
         yield f"go on: pytest --training-resume{places}", {"bold": True}
     elif any(each.trial_of is None for each in failed):
-        yield f"train what failed again: pytest --lf{' --training-smoke' * run.plan.smoke}{places}", {"bold": True}
+        own = "".join(f" {shlex.quote(word)}" for word in (run.begun.typed(KEPT) if run.begun else ()))
+        yield f"train what failed again: pytest --lf{own}{' --training-smoke' * run.plan.smoke}{places}", {"bold": True}

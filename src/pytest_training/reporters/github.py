@@ -63,7 +63,8 @@ def failure_annotations(run: TrainingRun, environment: Mapping[str, str] = os.en
     """Yield the lines that GitHub turns into annotations; none outside GitHub."""
     if environment.get("GITHUB_ACTIONS") != "true":
         return
-    sources = {planned.job.id: planned.job.source for planned in run.plan.jobs}
+    top, jobs = environment.get("GITHUB_WORKSPACE"), [planned.job for planned in run.plan.jobs]
+    sources = {it.id: os.path.relpath(Path(it.root, it.source), top) if top else it.source for it in jobs}
     failed = [outcome for outcome in run.outcomes if outcome.status in {Status.FAILED, Status.INTERRUPTED}]
     for outcome in failed[:MOST_ANNOTATIONS]:
         file, _, line = sources.get(outcome.job_id, "").partition(":")

@@ -20,12 +20,10 @@ def at_least(minimum: int) -> Callable[[str], int]:
 
 
 SWITCH = {"action": "store_true"}
-COUNT = {"type": at_least(1), "metavar": "N"}
-RETRIES = {"type": at_least(0), "metavar": "N"}
+COUNT, RETRIES = {"type": at_least(1), "metavar": "N"}, {"type": at_least(0), "metavar": "N"}
 TEXTS = {"action": "append", "default": [], "metavar": "TEXT"}
 IDS = {"nargs": "+", "action": "extend", "metavar": "ID"}
-FOLDER = {"type": Path, "metavar": "DIR"}
-FILE = {"type": Path, "metavar": "FILE"}
+FOLDER, FILE = {"type": Path, "metavar": "DIR"}, {"type": Path, "metavar": "FILE"}
 SEVERAL = {"nargs": "+", "action": "extend", "default": []}
 FOLDERS = SEVERAL | FOLDER
 GLOBS = SEVERAL | {"metavar": "GLOB"}
@@ -93,6 +91,5 @@ def _joined(words: Sequence[str]) -> list[str]:
     """Return the words with `--extra-arg --quick` as `--extra-arg=--quick`, which argparse can parse."""
     joined: list[str] = []
     for word in words:
-        is_value = joined[-1:] == ["--extra-arg"]
-        joined.append(f"{joined.pop()}={word}" if is_value else word)
+        joined.append(f"{joined.pop()}={word}" if joined[-1:] == ["--extra-arg"] else word)
     return joined

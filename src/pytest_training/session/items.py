@@ -21,7 +21,7 @@ from pytest_training.execution.folder import ReportsFolder
 from pytest_training.fixture import FIXTURE, SHIPPED_TEST
 from pytest_training.jobs.model import Job, Plan
 from pytest_training.jobs.plan_file import read_plan
-from pytest_training.options import REGISTRY, folder_of, holds_jobs, project_folder
+from pytest_training.options import REGISTRY, folder_of, holds_jobs, project_folder, shown_path
 from pytest_training.session.arguments import is_job_file
 from pytest_training.session.training_job import SLOT, TEST_LIMIT_S, SlotContext, job_of
 from pytest_training.signals import ignore_warnings
@@ -113,6 +113,11 @@ def remarks(config: pytest.Config) -> Iterator[str]:
         yield (
             f"the jobs in {inner} are not trained: pytest's root is {project}; an empty pytest.ini here makes this one"
         )
+    typed, catalogue = config.known_args_namespace, folder_of(config, "root") / "jobs.yaml"
+    is_told = typed.training_root or typed.training_catalogue or config.getini("training_catalogue")
+    for name in () if is_told else ("jobs.yaml", "jobs.yml", "training/jobs.yaml", "training/jobs.yml"):
+        if (project / name).is_file() and project / name != catalogue:
+            yield f"{name} is not read: the catalogue is {shown_path(catalogue, config)}"
     if getattr(config.option, "cov_source", None) and not any(name in os.environ for name in MEASURED):
         yield "--cov measures no job: patch = subprocess in the section run of coverage's settings changes that"
     if getattr(config.option, "testmon", False):

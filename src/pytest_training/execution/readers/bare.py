@@ -18,6 +18,7 @@ from pytest_training.jobs.source.literals import is_main_guard, last_name, walk
 MOST_PRINTS, LARGEST_SOURCE = 50, 2**20
 ALONE = re.compile(r"\s*[\[{]?\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)\s*[\]}]?\s*")
 """A line that is a number."""
+_COUNTED = re.compile(r"\s*\d+[ \t,:]+(?P<number>(?:\d+\.\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<percent>%?)\s*")
 _WRAPPERS = {"round", "float", "str", "mean", "average", "median"}
 _METHODS = {"mean", "item", "numpy", "round", "result"}
 """Functions and methods whose value is called as what they are given."""
@@ -36,16 +37,20 @@ class Prints(NamedTuple):
 
     values: tuple[str, ...] = ()
     last: str = ""  # the name of the value that is printed at last, whatever stands before it
+    counted: str = ""  # the name of `loss`, if all that the file prints is `print(step, loss)` in a loop
 
 
 def named_numbers(path: Path, lines: Mapping[int, str], last_line: int) -> Iterator[tuple[str, Number, int]]:
     """Yield name, value and line of the bare numbers of a log that a Python file has printed.
 
-    `lines` are those that are numbers, by their number in the log; `last_line` is the last one that is not empty.
+    `lines` are those that are numbers, and the last one that is not empty, by their number in the log.
     """
+    counted = _COUNTED.fullmatch(lines.get(last_line, ""))
     matches = {line: match for line, text in lines.items() if (match := ALONE.fullmatch(text))}
-    prints = _prints_of(path) if 0 < len(matches) <= MOST_PRINTS else Prints()
+    prints = _prints_of(path) if counted or 0 < len(matches) <= MOST_PRINTS else Prints()
     names = prints.values
+    if counted and prints.counted and (number := parse_number(counted["number"])) is not None:
+        yield prints.counted, number, last_line
     if len(names) != len(matches):  # something else has printed too: only the last print is known by its place
         matches, names = {line: match for line, match in matches.items() if line == last_line}, (prints.last,)
     counts = Counter(prints.values)
@@ -71,12 +76,22 @@ def _prints_of(path: Path) -> Prints:
     scopes = {below: node for node in nodes if isinstance(node, _SCOPES) for below in walk(node)}  # the innermost
     values = {last_name(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
     prints = [node for node in nodes if isinstance(node, ast.Call) and last_name(node.func) == "print"]
+    if len(prints) == 1 and len(args := prints[0].args) == 2:
+        counters = {last_name(each) for node in nodes if isinstance(node, ast.For) for each in walk(node.target)}
+        return Prints(counted=_name_of(args[1], values) if last_name(args[0]) in counters else "")
     owners = {scopes.get(node, tree) for node in prints}
     if len(owners) != 1 or repeated.intersection(prints) or not _runs_once(owners.pop(), tree, repeated):
         return Prints()
     names = [(node, _name_of(value, values)) for node in prints if (value := _value_of(node, values)) is not None]
+    exits = [each for each in choices if isinstance(each, ast.Return | ast.Call) and _ends(each)]
+    if any(prints[0].lineno < each.lineno < prints[-1].lineno for each in exits):
+        return Prints()
     last = next((name for node, name in names if node is prints[-1] and node not in choices), "")
-    return Prints(tuple(name for _, name in names), last)
+    return Prints(tuple(name for _, name in names if choices.isdisjoint(dict(names))), last)
+
+
+def _ends(node: ast.Return | ast.Call) -> bool:
+    return isinstance(node, ast.Return) or last_name(node.func) in {"exit", "quit", "_exit"}
 
 
 def _value_of(call: ast.Call, values: Mapping[str, ast.expr]) -> ast.expr | None:

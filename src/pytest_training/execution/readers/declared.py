@@ -15,7 +15,7 @@ import msgspec
 from pytest_training.errors import ResultError
 from pytest_training.execution.attempt.messages import Result
 from pytest_training.execution.job_files import Walk, lies_below, read_small
-from pytest_training.execution.readers.protocol import EndedAttempt, Measured, Reader
+from pytest_training.execution.readers.protocol import GROUPS, EndedAttempt, Measured, Reader
 from pytest_training.jobs.kinds.protocol import Call
 from pytest_training.jobs.model import UNDECODABLE
 from pytest_training.wording import label
@@ -56,7 +56,10 @@ class MetricsFileReader(Reader):
         dotted, is_table = job.metrics.path if job.metrics else "", path.suffix.lower() in {".csv", ".tsv"}
         if is_table and dotted:
             raise ResultError(f"{path.name}: a table has no path {dotted!r}; its columns are the metrics")
-        metrics = _last_row(content, path.name) if is_table else _from_json(content, dotted, path.name)
+        rows = _rows(content, path.name) if is_table else []
+        if rows and job.metrics is None and _has_names(rows):
+            return None  # a foreign reader names each row's numbers
+        metrics = _last_row(rows) if is_table else _from_json(content, dotted, path.name)
         above = attempt.folder.artifacts if path.is_relative_to(attempt.folder.artifacts) else Path(job.root)
         return {name: Measured(value, label(path, above)) for name, value in metrics.items()}
 
@@ -139,18 +142,31 @@ def _newest_file(attempt: EndedAttempt) -> Path | None:
     return next((path for path in paths if job.metrics or not may_be_anothers(attempt, path.name)), None)
 
 
-def _last_row(content: bytes, name: str) -> dict[str, float]:
-    """Return the last number of each column of a table with a header: rows may be sparse."""
-    from pytest_training.execution.readers.names import cells_of, measured  # noqa: PLC0415  (it compiles patterns)
+def _rows(content: bytes, name: str) -> list[list[str]]:
+    """Return the header of a table and its last rows."""
+    from pytest_training.execution.readers.names import cells_of  # noqa: PLC0415  (it compiles patterns)
 
     lines = [line for line in content.decode(json.detect_encoding(content), "replace").splitlines() if line.strip()]
     if len(lines) < 2:
         raise ResultError(f"{name}: expected a table with a header and at least one row")
     delimiter = max(",;\t", key=lines[0].count)
-    header, *rows = csv.reader(lines[:1] + lines[1:][-MOST_ROWS:], delimiter=delimiter)
+    return [cells_of(row, delimiter) for row in csv.reader(lines[:1] + lines[1:][-MOST_ROWS:], delimiter=delimiter)]
+
+
+def _has_names(rows: Sequence[Sequence[str]]) -> bool:
+    """Return True for rows of several models, folds, parts of the data or metrics, not of several moments."""
+    names = [row[0] for row in rows[1:] if row]
+    are_names = any(name[:1].isalpha() for name in names) and len(names) == len({*names})
+    is_of_several = are_names or not GROUPS.isdisjoint(map(str.lower, rows[0]))
+    return rows[0][0].lower() in {"metric", "metrics"} or (len(names) > 1 and is_of_several)
+
+
+def _last_row(rows: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Return the last number of each column of a table with a header: rows may be sparse."""
+    from pytest_training.execution.readers.names import measured  # noqa: PLC0415  (it compiles patterns)
+
     numbers: dict[str, float] = {}
-    cells = (cells_of(row, delimiter) for row in rows)
-    for column, cell in (pair for row in cells for pair in zip(map(str.strip, header), row, strict=False)):
+    for column, cell in (pair for row in rows[1:] for pair in zip(rows[0], row, strict=False)):
         if column and (number := measured(cell)) is not None:
             numbers[column] = float(number)
     return numbers

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-from pytest_training.execution.readers.line import Number
+from pytest_training.execution.readers.line import Number, parse_number
 from pytest_training.execution.readers.names import SPLITS, WORDS, estimator_in, is_measured
 
 LONGEST_ROW, MOST_ROWS, FEWEST_SORTED = 120, 50, 4
@@ -19,6 +19,8 @@ _ROW = re.compile(
 )
 _NEVER_NEGATIVE = re.compile(r"acc|accuracy|precision|recall|f\d|auc|iou|dice", re.IGNORECASE)
 _OTHER = WORDS["settings"] | WORDS["settings_in_files"] | WORDS["counters_in_files"] | SPLITS | {"intercept", "slope"}
+_OF_NO_FEATURE = WORDS["subjects"] | WORDS["cases"] | WORDS["swept"]
+_DESCRIBED = frozenset(["count", "mean", "std", "min", "25%", "50%", "75%", "max"])  # rows of pandas' describe()
 Finals = dict[str, tuple[Number, int]]
 
 
@@ -82,3 +84,15 @@ def kind_of(name: str) -> str:
     words = re.split(r"[\W_]+", name.lower())
     is_sentence = name.lower().endswith((" in", " is", " was", " took", " of"))  # `finished in 2.3`
     return "" if is_sentence or estimator_in(name) or _OTHER.intersection(words) else "feature"
+
+
+def is_of_data(heads: tuple[str, ...], cells: list[str], *, is_box: bool) -> bool:
+    """Return True for a numbered row of the data itself, or of its description, beside features."""
+    kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in _OF_NO_FEATURE]
+    own = [cell for head, cell in zip(heads, cells[-len(heads) :], strict=False) if kind_of(head) == "measurement"]
+    if not (is_box or len(cells) > len(heads)) or "feature" not in kinds:
+        return False
+    if cells[0] in _DESCRIBED or all(map(str.isdigit, own)):
+        return True
+    is_numeric = all(set(cell) == {"."} or parse_number(cell) is not None for cell in cells)
+    return is_numeric and kinds.count("feature") > kinds.count("measurement")

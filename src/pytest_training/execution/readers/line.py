@@ -23,7 +23,7 @@ from pytest_training.execution.readers.names import (
     words_of,
 )
 
-MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD = 7, 200, 40, 40
+MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD, _LONGEST_PREFIX = 7, 200, 40, 40, 160
 BOXES = {ord(each): "|" for each in "│┃║┆┇┊"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
 _WIDE = BOXES | {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}  # a wide colon is a colon
 _FILE = r"(?<![^\s,;(){}'\"])[^\s,;(){}'\"]*[^\s,;(){}'\".\d]\.[a-zA-Z]\w{0,11}(?:(?::\d+)+:?)?(?=[\s,;)\]]|$)"
@@ -31,12 +31,13 @@ BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[\d.?][^,\]=]*(?:
 _OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
 _TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
 _OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
-_LISTED = r"(?i)\b(?:weights?|config\w*|(?:hyper-?)?parameters|settings|arguments|args|distribution)['\"]?\s*[:=](?!\w+[,)]).*"
+_LISTED = r"(?i)\b(?:weights?|config\w*|(?:hyper-?)?param\w+|settings|arg\w*s|distrib\w+)['\"]?\s*[:=](?!\w+[,)])[^;]*"
 _OF_FEATURES = (
     r"(?i)(?:importances?|coef\w*|gain|cover)['\"]?\s*(?:[:=]\s*)?\{[^{}]*\}?"
     r"|\{[^{}]*['\"]f(?:0|[3-9]|\d\d+)['\"]\s*:[^{}]*\}?"
 )  # `total_cover: {'f0': 10.0, 'f1': 8.0}`: the names of features that have none are no F1
-_OF_SAMPLE = r"(?i:^(?=.*\b(?:actual|true|real|expected)\w*\s*[:=]\s*\S?\d)(?=.*\bpredict\w*\s*[:=]).*)"
+_OF_SAMPLE = r"(?i:^(?=.*\b(?:actual|true|real|expected)\w*\s*[:=\s]\s*\S?\d)(?=.*\bpredict\w*\s*[:=\s]\s*\S?\d).*)"
+_CI = r"(?i)(\(\s*)?\b\d\d(?:\.\d)?\s?%\s*(?:ci|confidence|credible|conf\.?)\b(?:\s+intervals?\b)?(?(1)\s*\)|)"
 _NOISE = tuple(
     (guards.split("~"), re.compile(pattern), replacement)
     for guards, pattern, replacement in (
@@ -50,6 +51,7 @@ _NOISE = tuple(
         ("@", r"@(\d*\.?\d+)[:-](\d*\.?\d+)", r"@\1_\2"),
         (".", _FILE, " ; "),
         ("(", _OBJECT, ""),
+        ("%", _CI, lambda level: "" if level[1] else " ; "),  # `AUC (95% CI): 0.91`
         ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
         ("warning~error", r"^(?:\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]])|.*\wWarning: ).*", ""),
         ("[cv~predict", rf"^\s*\[CV.*|{_OF_SAMPLE}", ""),
@@ -61,7 +63,6 @@ _NOISE = tuple(
 LEVEL = re.compile(
     r"\b(?:INFO|WARNING|WARN|ERROR|DEBUG|CRITICAL)\b\]?(?:\s*\|\s*[\w.:]+\s*[|-]|\s+-\s+[\w.]+\s+-(?=\s)|:[\w.]+:)?"
 )
-_LONGEST_PREFIX = 160
 _COUNTER = re.compile(
     r"^\s*\[(?P<first>\d+)\](?=\s)|(?:\b(?P<of>after|at|in|for|of|from)\s+)?(?<![A-Za-z_/])"
     r"(?P<name>epoch|step|iter|iteration|episode|round|batch)s?\b['\"]?(?:\((?P<split>\w+)\))?"
@@ -76,14 +77,13 @@ NUMBER = re.compile(
 _OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
 _REJECTED = re.compile(  # what follows a number that is not the value of the name before it
     r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+[|\[]|\s?[kKMGT]i?B\b|\s*(?:-+>|=+>|→|(?:to|vs|versus)\b\.?)\s*[-+]?\.?\d|\s*/\s*[-+]?\d*\.\d"
-    rf"|\s*,\s*{_OTHER}|\s+{_OTHER}|\s*[)\]]?\s*[:=]\s+{_OTHER}"
+    rf"|\s*,\s*{_OTHER}|\s+{_OTHER}|\s*[)\]]?\s*[:=]\s+{_OTHER}|{ANY['no_values']}"
 )
 _TAIL = re.compile(
-    r"(?P<share>\s*/\s*(?P<of>\d+)(?![\d.]))?(?P<percent>\s?%+|\s?\(\s?%\s?\)|\s?(?:percent|pct)\b)?(?:\s?(?:d[Bb]|px|mm|pp)\b)?\)?"
+    r"(?P<share>\s*(?:/|(?:out\s+)?of\b)\s*(?P<of>\d+)(?![\d.]))?(?P<percent>\s?%+|\s?\(\s?%\s?\)|\s?(?:percent|pct)\b)?(?:\s?(?:d[Bb]|px|mm|pp)\b)?\)?"
     r"(?:\s*\(?\s*(?:\+/-|±|\+-|\+)\s*[\d.]+(?:[eE][-+]?\d+)?%*\)?)?"
     r"(?:\s*\(\s*(?P<mean>[-+]?[\d.]*\d(?:[eE][-+]?\d+)?)\s*(?P<also>%+)?\s*\))?"
 )
-_CLOSED = re.compile(r"\.?\s*\]")
 _FUNCTION = re.compile(r"(?:[Tt]ensor|[Aa]rray|(?:np|numpy|jnp)\.\w+)\s*\([\[(\s]*$")
 _SIGN = re.compile(
     r"\s*(?P<sign>(?<![<>!=])(?:::?|:?=)>?|-+>|=+>|→|≈|~|\.{2,}|\bis(?:\s+now)?\b|\bwas\b|\bof\b|(?<=\s)-|\|)?$"
@@ -96,12 +96,11 @@ _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORE
 _EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)  # `Error during upload: 503`
 _WEAK = frozenset(["", "of", "-"])  # signs of a measurement only between its name and a number with decimals
 _ALONE = (["best"], ["final"], ["overall"])  # first words of names of no split
-_GOES_ON = re.compile(r"\s+[^\W\d]|\s*[):=]")
-_HYPHEN = re.compile(r"-[^\W\d]")
+_GOES_ON, _HYPHEN = re.compile(r"\s+[^\W\d]|\s*[):=]"), re.compile(r"-[^\W\d]")
+_AT, _INNER = re.compile(r"(?i)(?:\b(?:at|with|after|using)|@)\s*$"), re.compile(r"\s?%?\s+[^\W\d][^,;|:=\d]*[:=]")
 _WORD = string.ascii_letters + string.digits + "_/"
 _IN_WORDS = re.compile(r"(?<!\bis)(?<!\bwas)(?<=[^\W\d_])\s+$")
-_PARTS = re.compile(r"([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)", re.DOTALL)
-_PLAIN = re.compile(r"\d+\.?\d*|\.\d+|nan|inf", re.IGNORECASE)
+_PARTS, _PLAIN = re.compile(r"(?s)([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)"), re.compile(r"(?i)\d+\.?\d*|\.\d+|nan|inf")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
 _COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 _ONE = r"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf)(?:\s?%)?"
@@ -111,7 +110,7 @@ _SEVERAL = re.compile(
     rf"(?P<numbers>{_ONE}(?:(?:{_BETWEEN}|\s+){_ONE}){{1,7}})(?![\w.%]|{_BETWEEN}[-+.\d]|\s+[-+]?\.?\d)"
 )  # `loss, acc: 0.3, 0.9`
 _ASSIGNED = r"[^\W\d]\w{0,30}\s?==?\s?[^\s,;:()\[\]=]{1,30}"
-_SETTING = re.compile(
+SETTING = re.compile(
     r"(?:\b(?:for|with|at|when|using)\s+|[(\[]\s*)"
     rf"(?P<of>{_ASSIGNED}(?:\s*,\s*{_ASSIGNED}){{0,5}}|{ANY['settings']}\s\d[\d.]{{0,9}})"
     r"\s*[)\]]?(?=\s*(?:(?<=[)\]])[ ][^\W\d][\w ]{0,30})?(?::|=|->|\bis\b|\bwas\b)\s*[-+]?\.?\d)",
@@ -119,7 +118,7 @@ _SETTING = re.compile(
 )  # `accuracy for k=3: 0.9`, `F1 (depth=2): 0.9`, `accuracy at threshold 0.5: 0.9`
 _LETTER = re.compile(r"(?:\b(?:for|with|at|when|using)\s+|@)[^\W\d]$")
 _COMPARES = re.compile(r"[<>]=$|(?<![-=])[<>]$")  # `accuracy > 0.9` is a condition, and `accuracy -> 0.9` is none
-_JOINT = re.compile(r"\band\b|&")
+_JOINT, _CLOSED = re.compile(r"\band\b|&"), re.compile(r"\.?\s*\]")
 Number = Decimal | float  # a Decimal has the digits that are printed
 
 
@@ -163,7 +162,7 @@ def read_line(text: str, section: str = "") -> Line:
     if any(word in lower for word in WORDS["labels"]):
         label = "".join(f"{label[1]}_{label[2]}_".lower() for label in _LABEL.finditer(text))
         text = _LABEL.sub(" ", text)
-    text = _SEVERAL.sub(_one_by_one, _SETTING.sub(_without_setting, text))
+    text = _SEVERAL.sub(_one_by_one, SETTING.sub(_without_setting, text))
     section = "" if counters else section
     values = _values(text, section, label, has_bare=bool(counters) or "remaining:" in text)
     progress = counters.get("epoch") or next(iter(counters.values()), (0.0, 0.0))
@@ -199,7 +198,7 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
     measured: dict[str, list[tuple[Number, Number]]] = {}
     for found in islice(NUMBER.finditer(text), MOST_NUMBERS):
         before, end = text[start : found.start()], found.end() - found[0].endswith(".")
-        if found.start() < start or (found[0].isdigit() and _is_in_words(before, text, end)):
+        if found.start() < start or _is_in_words(before, text, end, is_count=found[0].isdigit()):
             continue
         number, tail = found[0].rstrip("."), _TAIL.match(text, end)
         if start and (before[:1].isalpha() or before[:1] == "/"):  # a unit, and what is glued to it
@@ -223,10 +222,11 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
     return {name: numbers.pop() for name, numbers in finals.items() if len(numbers) == 1}  # else it is unclear which
 
 
-def _is_in_words(before: str, text: str, end: int) -> bool:
-    """Return True for a count inside a name: `accuracy on 100 images: 0.9`, `5-fold accuracy`."""
-    is_counted = _GOES_ON.match(text, end) and _IN_WORDS.search(before[-LONGEST_WORD:])
-    return bool(is_counted or _HYPHEN.match(text, end))
+def _is_in_words(before: str, text: str, end: int, *, is_count: bool) -> bool:
+    """Return True inside a name: `accuracy on 100 images: 0.9`, `5-fold accuracy`, `recall at 95% precision: 0.4`."""
+    word = before[-LONGEST_WORD:]
+    is_counted = is_count and (_HYPHEN.match(text, end) or (_GOES_ON.match(text, end) and _IN_WORDS.search(word)))
+    return bool(is_counted or (_AT.search(word) and _INNER.match(text, end)))
 
 
 @lru_cache(maxsize=4096)
@@ -258,7 +258,7 @@ def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
     is_name = is_norm or (is_measured(" ".join(words)) and is_measured(" ".join(last)) and not _EXCEPTION.match(name))
     before_it, its_own = _last_split(head[: ends[-1]]), _last_split(text)
     is_name = is_name and not _LETTER.search(text)  # `accuracy for k=3`
-    is_name = is_name and not text.lower().endswith(" in")  # `finished squared error in: 0.3`, a time
+    is_name = is_name and not text.lower().endswith((" in", " over"))  # `finished squared error in: 0.3`
     is_name = is_name and sum(map(is_measured, _JOINT.split(text))) < 2  # `loss and accuracy: 0.3`
     return _Key(text, tuple(words), name if is_name else "", sign, before_it, its_own, has_split)
 
@@ -279,7 +279,7 @@ def _name(key: _Key, *, is_whole: bool, has_bare: bool) -> str:
 def _value(text: str, tail: re.Match[str], key: _Key) -> tuple[Number | None, Decimal | None]:
     """Return a number, and the mean in brackets behind it; a share and per cent as a fraction."""
     value, mean = parse_number(text), parse_number(tail["mean"] or "")
-    places = -2 if tail["percent"] or "%" in key.text else 0
+    places = -2 if tail["percent"] or re.search(r"(?<!\d)(?<!\d )%", key.text) else 0
     if value is not None and tail["share"]:
         of = int(tail["of"])
         is_share = text.isdigit() and value <= of > 0 and any(map(SHARE.fullmatch, key.words))

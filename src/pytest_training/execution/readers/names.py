@@ -18,8 +18,7 @@ WORDS = {key: frozenset(words.split()) for key, words in _LISTS.items()}
 ANY = {key: f"(?:{'|'.join(words.split())})" for key, words in _LISTS.items()}
 """Lists of words, and patterns of any of their words."""
 _MEASURED, _IN_FILES = re.compile(ANY["measurements"]), re.compile(ANY["measurements_in_files"])
-_ESTIMATOR = re.compile(ANY["estimators"], re.IGNORECASE)
-SPLITS = WORDS["splits"]
+_ESTIMATOR, SPLITS = re.compile(ANY["estimators"], re.IGNORECASE), WORDS["splits"]
 _NO_TAGS = SPLITS | WORDS["activities"] | WORDS["titles"] | WORDS["settings"] | {"info", "warning", "error", "debug"}
 NOT_WHOLE = re.compile(rf"(?:.*_)?{ANY['counts_if_whole']}s?")
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")  # may be 141/200
@@ -34,7 +33,6 @@ _BEGIN = re.compile(
     r"(?:(?P<colon>[:|])(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
 )  # the begin of a line, which may be the name of a class or of an estimator
-_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 _RESULT = re.compile(
     r"\W*(?:results?|scores?|metrics)\s+(?:for|of)\s+([^\W\d][\w .+()-]{1,40}?)\s*[:,|]\s*(?=[^\W\d])", re.IGNORECASE
 )
@@ -44,9 +42,8 @@ _CASE = re.compile(
     rf"(?i)[^\w(\[]*({ANY['swept']})(?:\s*=\s*|(?<=\w\w)(?<!lr)(?<!rate)\s*[:\s]\s*)"
     r"(\d[\d.]*(?:e[+-]?\d+)?)\s*(?:[,:;|→]|[-=]+>|\s(?=[^\W\d]))"
 )  # `k=3, accuracy: 0.9`, `Degree 2: MSE = 0.3`, `depth: 3 -> accuracy: 0.9`
-_ASSIGNED = re.compile(r"\w=[\w'\"\[(]")
+_ASSIGNED, _ENDED = re.compile(r"\w=[\w'\"\[(]"), re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?(?![^()]*\))", re.IGNORECASE)
-_ENDED = re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
 _LOGISTIC = re.compile(
     r"lr[\s_]+(?=(?:(?:classification|classifier|model|test|train(?:ing)?|val(?:idation)?|cv|mean|average)[\s_]+)*"
@@ -118,12 +115,6 @@ def estimator_in(text: str) -> str:
         return ""
     words = [word for word in words_of(text) if word not in WORDS["activities"]]
     return "_".join(words) if len(words) <= MOST_TITLE_WORDS and _ESTIMATOR.search(text) else ""
-
-
-def name_of_head(head: str) -> str:
-    """Return the name of the measurement that a column of a table has, or nothing."""
-    words = words_of(head)
-    return "_".join(words) if is_measured(" ".join(words)) or head in _PRECISION_AND_RECALL else ""
 
 
 def without_sentence(text: str) -> str:

@@ -12,9 +12,9 @@ from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
-from pytest_training.execution.readers.features import FeatureList, kind_of
+from pytest_training.execution.readers.features import FeatureList, is_of_data, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
-from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, name_of_head, words_of
+from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
 from pytest_training.execution.readers.nested import NestedDict
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
@@ -23,19 +23,18 @@ from pytest_training.text import ESCAPE_SEQUENCES
 LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE = 4_000, 200, 500, 30, 4
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
-_ESCAPES = re.compile(ESCAPE_SEQUENCES)
-_BACK = re.compile("\b+")
-_COUNT = re.compile(r"[\d/.,:;%-]+")
-_DIGIT = re.compile(r"\d")
-_LIST = re.compile(r"\[[\d.,\s]+\]")
-_RULE = re.compile(r"[-=+|:\s─━_*#]*")
+_ESCAPES, _BACK = re.compile(ESCAPE_SEQUENCES), re.compile("\b+")
+_COUNT, _DIGIT = re.compile(r"[\d/.,:;%-]+"), re.compile(r"\d")
+_LIST, _RULE = re.compile(r"\[[\d.,\s]+\]"), re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
 _OF_SPLIT = re.compile(r".*\{|(?:train|test|val(?:id(?:ation)?)?|dev|eval|holdout)\W*$", re.IGNORECASE)
 _BARS = ("|", "│", "┃", "║")
 _TYPES = re.compile(r"(?:str|bool|cat|enum|date|null|object|[iuf]\d{1,3})?")  # below the heads of a table of Polars
+_PREDICTED = re.compile(r"(?i)y_hat|(?:y_)?pred(?:s|icted|ictions?)?(?:[_ ]\w+)?")
 _OF_STUDY = re.compile(r"\bbest trial\b|\btrial \d+ finished with value\b|\bfinished trials\b", re.IGNORECASE)
 _BEST = re.compile(r"\bbest (?:trial |objective )?value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
 _BELOW_BEST = re.compile(r"\s*value\s*[:=](?=\s*[-+]?\d)", re.IGNORECASE)
+_PRECISION_AND_RECALL = frozenset(["P", "R", "Box(P"])  # heads of columns that are measurements beside others
 
 
 class Printed(Struct):
@@ -56,6 +55,7 @@ class Printed(Struct):
     _nested: NestedDict = field(default_factory=NestedDict)
     _width: int = 0  # of the line with the heads
     _is_study: bool = False  # True if a line was one of Optuna's
+    _is_wrapped: bool = False  # True below the first columns of the data itself, which go on further down
 
     def feed(self, line: str) -> Line:
         """Return what the next line says, as a terminal shows it at last."""
@@ -149,8 +149,11 @@ class Printed(Struct):
         """Take a line without numbers as the head of a table, or as a title."""
         cells, title = _cells(text.translate(BOXES) if text.startswith(_BARS) else text), TITLE.fullmatch(text)
         is_head = len(cells) > 1 and all(len(cell.split()) <= 3 and not set(cell) & set(":=") for cell in cells)
+        is_head = is_head and not (self._is_wrapped or any(map(_PREDICTED.fullmatch, cells)))  # of samples
         is_of_splits = len(_splits(cells)) > 1 and len(cells) - len(_splits(cells)) < 2
-        names = [*filter(None, map(name_of_head, cells))]
+        names = [*filter(None, map(_name_of, cells))]
+        is_of_data = self._is_wrapped or not (names or "feature" not in map(kind_of, cells[:-1]))
+        self._is_wrapped = is_of_data and text.endswith("\\") if text else self._is_wrapped
         is_clear = len(names) == len({*names})  # else a line above says what each is of
         is_measured_head = is_clear and {*names} - {"score"} and not {"min", "max"} & {*map(str.lower, cells)}
         if is_head and (is_of_splits or is_measured_head):
@@ -181,30 +184,29 @@ class Printed(Struct):
             value = parse_number(cells[1])
             return None if value is None else Line({section + cells[0]: value}, {})
         row = self._label(cells) if len(cells) == count or (len(cells) > count and "|" not in text) else "="
-        is_numeric = all(parse_number(cell) is not None for cell in cells[-count:])
-        is_shifted = len(cells) > count and is_numeric and any(" " in head for head in self._heads)
-        if set(row) & set("([{=:") or "=" in cells or (is_shifted and not name_of_head(self._heads[0])):
+        if set(row) & set("([{=:") or "=" in cells:
             return None
         line = Line({}, {})
         for head, cell in zip(self._heads, cells[-count:], strict=True):
-            number, name = parse_number(cell.strip("*")), name_of_head(head)
+            number, name = parse_number(cell.strip("*")), _name_of(head)
             if name and number is None and cell != "…":
                 return None
             if number is not None:
                 line.values.update({("" if SPLIT.search(name) else section) + row + name: number} if name else {})
                 line.counters.update({head.lower(): float(number)} if head.lower() in COUNTERS else {})
-        return Line({}, {}) if _is_of_data(self._heads, cells, is_box="|" in text) else line
+        return Line({}, {}) if is_of_data(self._heads, cells, is_box="|" in text) else line
 
     def _label(self, cells: list[str]) -> str:
         """Return what the names of a row begin with: what stands before its numbers, unless that is `all`."""
-        head, own = self._heads[0].lower(), cells[-len(self._heads)]
+        heads = [*map(str.lower, self._heads)]
+        is_ranked = len(heads) > 1 and heads[1] in WORDS["subjects"] and bool(_COUNT.fullmatch(cells[-len(heads)]))
+        head, own = heads[is_ranked], cells[is_ranked - len(heads)]
         if head in WORDS["swept"] and _COUNT.fullmatch(own):
             return f"{head}_{own}_"
-        is_text = not name_of_head(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
-        label = "_".join(" ".join(cells[: len(cells) - len(self._heads) + is_text]).lower().split())
+        is_text = not _name_of(head) and (head in WORDS["subjects"] or not _COUNT.fullmatch(own))
+        label = "_".join(" ".join(cells[: len(cells) - len(heads) + is_ranked + is_text]).lower().split())
         label = re.sub(r"^\d+_|(?<=\w)\)$", "", re.sub(r"_?[(=,]_?(?=[\w=.,+-]*\)$)", "_", label)) if is_text else label
-        is_number = label.isdigit() and "support" not in map(str.lower, self._heads)
-        return "" if label in {"", "all"} or is_number else f"{label}_"
+        return "" if label in {"", "all"} or (label.isdigit() and "support" not in heads) else f"{label}_"
 
 
 class FollowedLog:
@@ -214,8 +216,7 @@ class FollowedLog:
         self._printed = Printed(attempt.job.metrics.stdout if attempt.job.metrics else "")
         self._attempt, self._offset, self._rest = attempt, 0, b""
         self._has_ended = isinstance(attempt, EndedAttempt)
-        self._alone: dict[int, str] = {}  # by number, the lines that are a number
-        self._last = 0  # the last line that is not empty
+        self._alone, self._tail = dict[int, str](), dict[int, str]()  # by number, bare numbers; the last line
 
     def poll(self) -> Iterator[Point]:
         """Yield what the new lines measure."""
@@ -233,8 +234,8 @@ class FollowedLog:
         finals = [(name, value, line) for name, (value, line) in self._printed.finals.items()]
         if len({case[0] for name, *_ in finals if (case := CASE.match(name))}) > MOST_CASES:
             finals = [final for final in finals if not CASE.match(final[0])]
-        if not finals and self._alone and self._attempt.job.path and not self._printed.pattern:
-            finals = [*named_numbers(Path(self._attempt.job.path), self._alone, self._last)]
+        if not finals and self._tail and self._attempt.job.path and not self._printed.pattern:
+            finals = [*named_numbers(Path(self._attempt.job.path), self._alone | self._tail, *self._tail)]
         for name, value, line in finals:
             yield name, Measured(value, f"stdout line {line}", name in self._printed.titles.replaced)
 
@@ -242,6 +243,7 @@ class FollowedLog:
         for line in lines:
             text = line[-self._printed.most_bytes :].decode("utf-8", "replace")
             read = self._printed.feed(text)
+            self._tail = {self._printed.line: text} if text.strip() else self._tail
             is_short = len(text) < LONGEST_TITLE and len(self._alone) <= MOST_PRINTS
             if self._has_ended and is_short and ALONE.fullmatch(text):
                 self._alone[self._printed.line] = text
@@ -289,9 +291,6 @@ def _of_splits(cells: list[str], splits: list[str]) -> Line | None:
     return Line({f"{split}_{'_'.join(words)}": number for split, number in zip(splits, numbers, strict=True)}, {})
 
 
-def _is_of_data(heads: tuple[str, ...], cells: list[str], *, is_box: bool) -> bool:
-    """Return True for a numbered row of the data itself: most columns are neither measurements nor settings."""
-    cases = WORDS["subjects"] | WORDS["cases"] | WORDS["swept"]
-    kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in cases]
-    is_numeric = all(set(cell) == {"."} or parse_number(cell) is not None for cell in cells)
-    return is_numeric and (is_box or len(cells) > len(heads)) and kinds.count("feature") > kinds.count("measurement")
+def _name_of(head: str) -> str:
+    words = words_of(head)
+    return "_".join(words) if is_measured(" ".join(words)) or head in _PRECISION_AND_RECALL else ""

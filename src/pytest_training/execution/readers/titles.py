@@ -11,31 +11,25 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from pytest_training.execution.readers.line import LEVEL, Number
+from pytest_training.execution.readers.line import LEVEL, SETTING, Number
 from pytest_training.execution.readers.names import ANY, CASE, SPLIT, WORDS, estimator_in, is_measured, label_of
 
 _FILLERS = frozenset(word for word in WORDS["fillers"] if len(word) > 1)
 _NEUTRAL = (WORDS["activities"] | WORDS["titles"] | WORDS["splits"] | _FILLERS) - {"summary", "final"}
 _ANYBODYS = WORDS["splits"] | WORDS["degrees"] | {"macro", "micro", "weighted", "cv"}
-MOST_SECTION_WORDS = 4
-_PROGRESS = re.compile(r"\s*[(\[]\s*\d+\s*(?:/|of)\s*\d+\s*[)\]]")
+MOST_SECTION_WORDS, _PROGRESS = 4, re.compile(r"\s*[(\[]\s*\d+\s*(?:/|of)\s*\d+\s*[)\]]")
 _WITH_NUMBER = re.compile(r"\s*\(([^()]*(?:\d|=\s?None)[^()]*)\)")
 _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\[?\d+(?:\s*/\s*\d+)?\s*[\]).:-]+\s+")
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
-_VALUE = re.compile(r"\d\.\d|[:=]\s*[-+]?\d")
-_SETTING = re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
-_SWEPT = re.compile(rf"\W*({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*", re.IGNORECASE)  # `k = 3`
+_VALUE, _SETTING = re.compile(r"\d\.\d|[:=]\s*[-+]?\d"), re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
+_SWEPT = re.compile(rf"(?i)\W*(?:high |low )?({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*")
 _RATE = re.compile(r"(?i)\W*(?:lr|learning[ _]rate)(?![^\W_])")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
 _SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
-_PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
-_FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
-_BRACKETED = re.compile(r"\[\w+\].*")
-_PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
-_MESSAGE = re.compile(ANY["messages"])
-_SAYS_SOMETHING = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*")
-_EDGE = re.compile(r"^[\W_]+|[\W_]+$")
-_OF_LOOP = re.compile(r"loss|cost|best|new_")
+_PARTED, _FRAMED = re.compile(r"\s[|-]\s|,|\swith\s"), re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
+_BRACKETED, _PLAIN = re.compile(r"\[\w+\].*"), re.compile(r"[^\W_][\w &+/'-]*")
+_MESSAGE, _OF_LOOP = re.compile(ANY["messages"]), re.compile(r"loss|cost|best|new_")
+_SAYS_SOMETHING, _EDGE = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*"), re.compile(r"^[\W_]+|[\W_]+$")
 _BESIDE = re.compile(r"\s(?:for|in|on|took|after|over)\s[^(]*\d.*|^\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
 
 
@@ -64,8 +58,7 @@ class Titles(Struct):
         """Take a line that measures nothing as a title, if it is one; within epochs a learning rate is none."""
         if not text:
             is_short = self.label.section or self.label.is_of_line or CASE.match(f"{self.label.estimator}_")
-            ends = self._read and is_short
-            self.label = Label() if ends else self.label
+            self.label = Label() if self._read and is_short else self.label
         else:
             self._read |= {"": self._read.pop("", None)} if self._read else {}
             if not (is_loop and _RATE.match(text)) or _RATE.match(self.label.estimator):
@@ -130,6 +123,7 @@ class Titles(Struct):
         of_line, told = label_of(text, has_tags=self.label == Label(), has_cases=not is_loop), {}
         label = Label(of_line) if of_line else self.label._replace(section="") if is_loop else self.label
         doubted = () if is_loop or of_line else self._doubted
+        self._block += bool(SETTING.search(text) or "seed" in text.lower())  # the last of several settings counts
         is_named = bool(of_line)
         for name, value in values.items():
             own, is_estimator = _own_words(name)

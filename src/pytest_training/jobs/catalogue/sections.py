@@ -23,8 +23,7 @@ from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import describe, one_of
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
-_ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
-_NOT_IN_ID = re.compile(r"[^\w.+-]+")
+_ID, _NOT_IN_ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*"), re.compile(r"[^\w.+-]+")
 _SUPPORTS = {f"supports_{name}": name for name in ("epochs", "folds", "sample", "batch")}
 _LISTED_KEYS = ("name", "script", "output", "id", "args", "optional", "use_output_dir", *_SUPPORTS)
 _LISTED_SETTINGS: declarations.Readers = {
@@ -75,8 +74,7 @@ def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
             raise entries[key].error(f"belongs to `{needed}:`; beside `{sources[0]}:` it means nothing")
     if sources[0] == "package" and "file" not in entries:
         raise entry.error("expected `file:`, the path of the data inside the package")
-    real = fields.setdefault("real", "simulated" not in fields)
-    if real and "simulated" in fields:
+    if fields.setdefault("real", "simulated" not in fields) and "simulated" in fields:
         raise entries["real"].error("simulated data cannot be `real: true`: leave out one of them")
     return Dataset(name=name, home=str(home), declared=f"{entry.file}:{entry.line}", **fields)
 

@@ -28,8 +28,7 @@ LIBRARY_VARIABLE = re.compile(
     r"|(CUDA|HF|JAX|KMP|MKL|MPL|NCCL|OMP|PYTORCH|TF|TOKENIZERS|TORCH|TRANSFORMERS|XLA)_\w+|MPLBACKEND|PYTHON\w+"
 )  # variables that numeric libraries and Python itself read once, when they are loaded
 _HINTS = re.compile(rb"executable|orig_argv|spawn|forkserver|environ|putenv|\bexec[lv]")
-_OWN_PROGRAM = {"executable", "orig_argv"}
-_NEW_INTERPRETERS = {"spawn", "forkserver"}
+_OWN_PROGRAM, _NEW_INTERPRETERS = {"executable", "orig_argv"}, {"spawn", "forkserver"}
 _WRITES = {"setdefault", "update", "pop", "clear", "__setitem__"}
 
 
@@ -134,8 +133,7 @@ class Constants:
     def strings(self, node: ast.expr | None) -> list[str]:
         """Return the texts of a literal list, or of one text."""
         value = self.literal(node)
-        values = value if isinstance(value, list) else [value]
-        return [text for text in values if isinstance(text, str)]
+        return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
 
 
 def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:

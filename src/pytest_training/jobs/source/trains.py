@@ -17,7 +17,7 @@ SHOWN_CALL = 60
 NAMED = re.compile(r"((pre|re)?train(ing)?|(fine|pre)_?tun(e|ing))(_.+)?")
 """Stems of files that say themselves that they train, in lower case and with `_` for `-`."""
 _PARTS = re.compile(
-    r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|plots?|curves?|logs?|history|results?|metrics?|figures?|report|data|data_?sets?|(data_?)?loaders?|val|hooks?|analysis|eda)"
+    r".*_(utils?|helpers?|config|args?|opt(ion)?s?|test|split|plots?|curves?|logs?|history|results?|metrics?|figures?|report|data|data_?sets?|(data_?)?loaders?|val|hooks?|analysis|eda)(_?v?\d+)?"
 )
 _STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|demo|app|(pre)?train(ing)?)s?(_.*)?")
 """Stems of files that may start what other files define."""
@@ -30,10 +30,10 @@ _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what 
 _WORDS = (
     b"fit(|fit_|backward(|train(|_train|train_|training(|rainer|tune(|learn(|minimize(|apply_gradients|apply_updates"
     b"|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *|RATE *|ETA *|* lr"
-    b"|* LR|* learning_rate|* LEARNING_RATE|* alpha|decision_tree|random_forest(|uner.run(|* grad|*grad|* dw|*dw|* d_|*d_|_descent(|_regression("
-    b"|_search("
+    b"|* LR|* learning_rate|* LEARNING_RATE|decision_tree|* grad|*grad|* dw|*dw|* d_|*d_|_descent(|_regression("
+    b"|_search(|* alpha|random_forest(|uner.run(|mcmc|fmin_"
 ).split(b"|")  # what a file contains that trains by itself
-_PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*")
+_PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_")
 """What local modules contain on the way to what trains."""
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
@@ -43,7 +43,7 @@ _RUNS = re.compile(
 )  # what a file contains that does more than import and define
 _FUNCTION = (
     r"_?(do_|run_|start_|launch_|main_)?((pre|re)?train|training(?=_))(_(and_\w+|(the_|a_|one_|single_|my_)?(models?|net|nn|gan|vae"
-    r"|networks?|loop|epochs?|step(_\w+)?|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
+    r"|networks?|loop|epochs?|episodes?|step(_\w+)?|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
     r"|discriminator|generator|main|supervised|unsupervised)))?"
 )
 _BY_HAND = (
@@ -54,40 +54,29 @@ _BY_HAND = (
 )  # functions of scripts without a library
 _TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
 _TRAINS = re.compile(
-    r".*\.(fit_(generator|one_cycle|flat_cos)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
+    r".*\.(fit_(generator|one_cycle|flat_cos|predict)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
     rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.({_BY_HAND})\(…\)|\.{_FUNCTION}\(.*|(?!super\.).*\.{_FUNCTION}\(…\)"
-    rf"|.*({_TRAINERS}).*\.train\(\)|.*(train(er|ing)|tuner).*\.(run|launch|hyperparameter_search)\(.*|.*agent.*\.learn\(\)|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
+    rf"|.*({_TRAINERS}).*\.train\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
     r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
+    r"|(mcmc|svi)( \w+)?\.run\(…\)|.*tuner\.run\(.*|.*\.hyperparameter_search\(.*|.*agent.*\.learn\(\)"
     # What learns how to prepare data, or fits a curve, trains no model.
     r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
+_STEPS = re.compile(
+    r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
+)  # calls of a network by hand, and of SciPy: `net.backward(x, y, lr)`, `fmin_cg(cost, theta)`
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
 _SERVES = re.compile(
-    rb"^(?:import|from)\s+(?:streamlit|gradio|dash|flask|fastapi|uvicorn|nicegui|\w*tkinter)\b", re.MULTILINE
+    rb"^(?:import|from)\s+(?:streamlit|gradio|dash|airflow|flask|fastapi|uvicorn|nicegui|\w*tkinter)\b", re.MULTILINE
 )
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
-_SAYS = {"print", "info", "debug", "warning"}  # calls in a main guard that start nothing
 _ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|max_pass|passes|num_steps|max_steps|timesteps", re.IGNORECASE)
-_PREPARES = re.compile(
-    r"scaler|preproc|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE
-)  # classes that train nothing
+_PREPARES = re.compile(r"scaler|preproc|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # they train nothing
 _GRADIENT = re.compile(r"grad|deriv|^d_?(w|b|weights?|bias|theta)\d?$|^d_[mc]$", re.IGNORECASE)
-_RATES = {
-    "lr",
-    "learning_rate",
-    "alpha",
-    "eta",
-    "step_size",
-    "lrate",
-    "LR",
-    "LEARNING_RATE",
-    "ETA",
-    "alpha_rate",
-    "learn_rate",
-}
+_RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate", "LR", "LEARNING_RATE", "ETA"}
 
 
 def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], sources: Sources) -> Candidate | None:
@@ -96,7 +85,7 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     `place` is its path below the folder that is searched; `read` parses it, or raises Unreadable.
     """
     stem = path.stem.lower().replace("-", "_")
-    is_named = bool(NAMED.fullmatch(stem) and not _PARTS.fullmatch(stem))
+    is_named = bool(NAMED.fullmatch(stem) and not _PARTS.fullmatch(stem)) and b"from airflow" not in content
     # This is ten times as fast as one pattern.
     has_words = any(word in each for each in _with_neighbours(path, content) for word in _WORDS)
     if not (is_named or ((has_words or _STARTS.fullmatch(stem)) and _RUNS.search(content))):
@@ -104,8 +93,8 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     compares = "benchmark" in stem and _COMPARES.match(content)  # models, not speed
     if (_OTHERS.fullmatch(place.lower()) and not compares) or (stem.endswith("_test") and _CHECKS.search(content)):
         return Candidate(is_job=False, why="is named as a test or a benchmark") if has_words or is_named else None
-    if has_words and not is_named and _SERVES.search(content):
-        return Candidate(is_job=False, why="serves an app")
+    if not is_named and _SERVES.search(content):
+        return Candidate(is_job=False, why="serves an app") if has_words else None
     source = read()
     body = [each for each in source.tree.body if not isinstance(each, Definition | ast.AsyncFunctionDef)]
     # tf.app.run() calls `main` and names it nowhere.
@@ -114,9 +103,8 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     if sign := _first_sign(source, body, sources, is_followed=runs):
         return Candidate(is_job=True, why=sign)
     if is_named:
-        is_started = runs and (any(map(is_main_guard, body)) or not any(getattr(each, "level", 0) for each in body))
-        why = f"is named {path.name}, and does something when it is run" if is_started else "only defines or assigns"
-        return Candidate(is_started, why)
+        why = f"is named {path.name}, and does something when it is run" if runs else "only defines or assigns"
+        return Candidate(runs, why)
     return Candidate(is_job=False, why="nothing that it runs trains") if has_words else None
 
 
@@ -129,11 +117,9 @@ def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
 
 def _runs(statement: ast.stmt) -> bool:
     """Return True for a statement of a module that does more than to import, assign or set up."""
-    if is_main_guard(statement):
-        return any(isinstance(node, ast.Call) and last_name(node.func) not in _SAYS for node in walk(statement))
     calls = (node.value for node in walk(statement) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
     is_work = isinstance(statement, ast.For | ast.While | ast.With | ast.Assert | ast.Raise)
-    return is_work or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
+    return is_work or is_main_guard(statement) or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
 
 
 def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
@@ -197,7 +183,8 @@ class _Signs:
             if isinstance(node, ast.Call) and not any(map(_is_no_round, node.keywords)):
                 words = self._words(node)
                 is_bare = words.endswith((".train()", ".training()"))
-                if _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, node)):
+                steps = (".back" in words or ".fmin_" in words) and _STEPS.search(ast.unparse(node))
+                if steps or _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, node)):
                     return _sentence(source, node)
                 if words.partition("(")[0].endswith((".backward", ".manual_backward")):
                     self._backward = self._backward or _sentence(source, node)
@@ -248,8 +235,7 @@ def _is_down(step: ast.BinOp | ast.AugAssign) -> bool:
 
 def _is_no_round(keyword: ast.keyword) -> bool:
     """Return True for `total_timesteps=0`: the call loads a model."""
-    is_zero = isinstance(keyword.value, ast.Constant) and keyword.value.value == 0
-    return is_zero and bool(_ROUNDS.search(keyword.arg or ""))
+    return getattr(keyword.value, "value", None) == 0 and bool(_ROUNDS.search(keyword.arg or ""))
 
 
 def _is_step(node: ast.BinOp) -> bool:

@@ -4,7 +4,6 @@ import functools
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,8 +145,7 @@ class JobView(Struct, frozen=True, dict=True):
         begun = self.run.begun if job.study or job.trial_of else None
         if begun and begun.resumed:  # the first of them was asked for the study
             begun = read_json(RunFolder(self.run.folder.reports, begun.resumed[-1]).begun, BegunRun)
-        for option, value in pairwise([*(begun.arguments if begun else ()), ""]):
-            words += [option, value][: 1 + ("=" not in option)] if option.startswith(STUDY_OPTIONS) else []
+        words += begun.typed(STUDY_OPTIONS) if begun else []
         trials = [each.job for each in self.run.plan.jobs if each.job.trial_of == job_id]
         jobs = trials or [replace(job, parameters=parameters)]
         fixed = {each.name for each in jobs[0].declared if each.variable}.union(jobs[0].varied)

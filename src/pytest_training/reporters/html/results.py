@@ -72,7 +72,7 @@ class Result(Struct, frozen=True, dict=True):
     def has_section(self) -> bool:
         """True if the page of its run has more to say."""
         outcome = self.outcome
-        return bool(outcome.attempts or outcome.gates or outcome.parameters or outcome.study)
+        return bool(outcome.attempts or outcome.gates or outcome.metrics or outcome.parameters or outcome.study)
 
 
 def results(run: TrainingRun, jobs: Sequence[JobView], page_of: Callable[[str], str]) -> list[Result]:
