@@ -28,6 +28,7 @@ READS = {
     "a local module": "import helper",
     "read and written": 'open("config.yaml")\nopen("config.yaml", "w")',
     "no suffix": 'open("vocabulary")',
+    "a module": 'import subprocess, sys\nsubprocess.run([sys.executable, "-m", "scripts.stage"], check=True)',
 }
 WRITES = {
     "open": 'open("config.yaml", "w")',
@@ -40,7 +41,14 @@ WRITES = {
     "an unknown folder between": 'open(Path("configs") / name / "config2.yaml")',
     "a sentence": 'print("see config.yaml")',
 }
-FILES = ("config.yaml", "configs/deep.yaml", "training/beside.json", "vocabulary", "configs/config2.yaml")
+FILES = (
+    "config.yaml",
+    "configs/deep.yaml",
+    "training/beside.json",
+    "vocabulary",
+    "configs/config2.yaml",
+    "scripts/stage.py",
+)
 
 
 @pytest.fixture
