@@ -31,7 +31,7 @@ BAR = re.compile(r"\d+%\|[^|\[]*\|\s*\S*/\S*\s*\[[^,\]]*(?:,\s*[\d.?][^,\]=]*(?:
 _OF_COCO = r"Average \w+\s+\((A[PR])\)\s*@\[\s*IoU=([\d.-]+)[\s|]+area=\s*(\w+)[^\]]*?(\d+)\s*\]"
 _TIME = r"(?<![\d.])(?:\d{1,4}[-/]\d\d(?:[-/]\d{1,4})?[T ]+)?\d+:\d\d(?::\d\d)*(?:[.,]\d+)?Z?(?![\d.])"
 _OBJECT = r"(?:Namespace|Classifier|Regressor|Regression|Config|Args|Arguments|Params|Options|Settings)\(.*"
-_LISTED = r"(?i)\b(?:weights?|config\w*|(?:hyper-?)?param\w+|settings|arg\w*s|distrib\w+)['\"]?\s*[:=](?!\w+[,)])[^;]*"
+_LISTED = r"(?i)\b(?:weights?|config\w*|(?:hyper)?parameters|settings|arg\w*s|distribution)\W?\s*[:=](?!\w+[,)])[^;]*"
 _OF_FEATURES = (
     r"(?i)(?:importances?|coef\w*|gain|cover)['\"]?\s*(?:[:=]\s*)?\{[^{}]*\}?"
     r"|\{[^{}]*['\"]f(?:0|[3-9]|\d\d+)['\"]\s*:[^{}]*\}?"

@@ -33,9 +33,7 @@ _BEGIN = re.compile(
     r"(?:(?P<colon>[:|])(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
 )  # the begin of a line, which may be the name of a class or of an estimator
-_RESULT = re.compile(
-    r"\W*(?:results?|scores?|metrics)\s+(?:for|of)\s+([^\W\d][\w .+()-]{1,40}?)\s*[:,|]\s*(?=[^\W\d])", re.IGNORECASE
-)
+_RESULT = re.compile(r"(?i)\W*(?:result|score|metric)s?\s+(?:for|of)\s+([^\W\d][\w .+()-]{1,40}?)\s*[:,|]\s*(?=\D)")
 _TAG = re.compile(r"\s*\[([^\W\d]\w{2,40})\s*\]\s+(?=\S)")  # at the begin of a line
 CASE = re.compile(rf"(?i)(?:{ANY['swept']})_[\d.]+(?:e[+-]?\d+)?_")  # the begin of a name: `k_3_`
 _CASE = re.compile(
