@@ -37,7 +37,8 @@ class Option(NamedTuple):
 
 
 MODES = ("auto", "live", "lines", "off")
-SWITCH, SEVERAL = {"action": "store_true"}, {"action": "append"}
+SWITCH = {"action": "store_true"}
+SEVERAL = {"action": "append"}
 JOB = {"metavar": "JOB", "nargs": "?", "const": "*"}  # its id, a pattern or its file; all without one
 OPTIONS = (
     Option("root", "folder with the training jobs (default: training)", {"metavar": "DIR"}, "training"),

@@ -18,7 +18,8 @@ TRIES = 5  # a hostile process may put a new link there each time
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | NO_FOLLOW
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
-HAS_DESCRIPTORS, ALL_RIGHTS = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd, 0o700
+HAS_DESCRIPTORS = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
+ALL_RIGHTS = 0o700
 TAKEN = {errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST}  # the name is taken by a folder, or by none
 
 

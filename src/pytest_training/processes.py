@@ -21,7 +21,8 @@ FIRST_TO_DIE = "500"  # of 1000; the default is 0, and the kernel adds the part 
 ORPHANS_ROUNDS = 6000  # of a millisecond at least; a clock would go on where a busy machine lets nobody work
 CLEANERS = (b"resource_tracker import main", b"torch_shm_manager")  # in commands of multiprocessing, loky and PyTorch
 CLEANING_ROUNDS = 4000  # it may just have been started
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded once: every child needs it
 
 

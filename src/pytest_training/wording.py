@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-SHOWN_NAMES, SHOWN_CHARACTERS = 12, 60
+SHOWN_NAMES = 12
+SHOWN_CHARACTERS = 60
 
 
 def located(slot: str, host: str) -> str:

@@ -30,7 +30,8 @@ GUIDE = Path(__file__).with_name("guide.txt")
 PAST_OF_ONE, PAST_OF_ALL = 30, 3
 FOLLOW_S = 0.2
 AT_FIRST = 40_000  # bytes of a log that is already long when somebody begins to follow it
-CHUNK, LINE_LIMIT = 2**20, 2_000
+CHUNK = 2**20
+LINE_LIMIT = 2_000
 
 
 def logs(arguments: argparse.Namespace, project: Project) -> None:

@@ -91,7 +91,8 @@ ARGUMENTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "save-durations": {},
 }
 """The arguments of each verb, as `add_argument` takes them; all but `init` take `--reports` too."""
-USAGE, INTERRUPTED = 2, 130
+USAGE = 2
+INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):

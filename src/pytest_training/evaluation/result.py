@@ -11,7 +11,8 @@ import msgspec
 from pytest_training.evaluation.drawing import Drawing
 
 Question = Literal["binary", "classes", "number"]
-LEVEL, SPOKEN = 0.95, {"<": "under", "≤": "up to", ">": "over", "≥": "from", "+": "plus"}
+LEVEL = 0.95
+SPOKEN = {"<": "under", "≤": "up to", ">": "over", "≥": "from", "+": "plus"}
 
 
 class Subgroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,8 @@ with contextlib.suppress(ImportError):  # Windows: cards are handed out there, b
     import fcntl
 
 POLL_S = 0.05
-QUEUE, VISIBLE = "queue", "CUDA_VISIBLE_DEVICES"
+QUEUE = "queue"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class Hand(Struct, frozen=True):

@@ -19,7 +19,8 @@ FILES = (
     ("memory.max", "memory.current", "memory.events"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.oom_control"),
 )  # files of a control group with its limit, its use and its kills: of version 2, and of version 1
-ROOT, EVERY_S = Path("/"), 1.0
+ROOT = Path("/")
+EVERY_S = 1.0
 MOMENTS = 6  # measurements, of which the oldest is the number of kills before an attempt's last seconds
 LEAST_CPU = 0.01  # part of a core below which a job does not compute: what waits looks around now and then
 PER_STALL = 20  # measurements in the time after which an attempt is stalled

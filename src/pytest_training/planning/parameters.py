@@ -15,7 +15,8 @@ from pytest_training.jobs.model import STUDY, Job
 from pytest_training.jobs.values import check_minimum, convert_text, find_parameter, meant, seed_option, with_value
 from pytest_training.wording import listing, one_of, printable
 
-SHOWN_JOBS, FORM = 6, "JOB.PARAMETER=VALUE, like als.epochs=80"
+SHOWN_JOBS = 6
+FORM = "JOB.PARAMETER=VALUE, like als.epochs=80"
 SAID = re.compile(
     "not passed: it is an option of|^trained whole:|: it has a search$"
 )  # in notes that the console shows

@@ -22,7 +22,8 @@ RECORDED = (
 REMEMBERED = 20  # outcomes read per job: enough to find equal parameters, cheap with 1,000 jobs
 COMPARABLE = " AND (o.status = 'passed' OR o.cause = 'gate' OR (o.cause = 'result' AND o.metrics != '{}'))"
 """Outcomes whose metrics are those of a whole training."""
-ENDED, PASSED = " AND o.status IN ('passed', 'failed')", " AND o.status = 'passed'"
+ENDED = " AND o.status IN ('passed', 'failed')"
+PASSED = " AND o.status = 'passed'"
 UP_TO = " AND o.id <= coalesce((SELECT max(id) FROM outcomes WHERE run_id = ?), 9223372036854775807)"
 BEFORE = (
     " AND o.id < coalesce((SELECT min(id) FROM outcomes WHERE run_id = ?),"

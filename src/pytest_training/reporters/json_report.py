@@ -24,7 +24,8 @@ from pytest_training.text import home_pattern, without_home
 Item = dict[str, Any]
 ENVIRONMENT = ("Packages", "Platform", "Plugins", "Python")
 """All that is left of what pytest-metadata records: the rest may be anybody's environment variables."""
-AS_TYPED, OF_RUN = {"parameters", "arguments"}, {each.name for each in fields(RunRecord)}
+AS_TYPED = {"parameters", "arguments"}
+OF_RUN = {each.name for each in fields(RunRecord)}
 LOST_PHASE = "???"  # what xdist calls the phase of a test whose worker died
 PYTEST_WORDS: dict[Shown, str] = {status: status.value for status in Status}
 PYTEST_WORDS |= {Status.INTERRUPTED: "failed", Status.NOT_RUN: "skipped", Tolerated.FAILED: "xfailed"}

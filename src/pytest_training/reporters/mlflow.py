@@ -34,7 +34,8 @@ from pytest_training.units import MEBIBYTE
 ANSWER_S = 4  # in which a server must answer; MLFLOW_HTTP_REQUEST_TIMEOUT is another limit
 REACH_S = 3.0  # in which somebody must take a connection
 LOADING_S = 120.0  # to import MLflow, or to make a new database
-PORTS, HOST = {"http": 80, "https": 443}, r"([^\s/@]*@)?([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?"
+PORTS = {"http": 80, "https": 443}
+HOST = r"([^\s/@]*@)?([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?"
 ADDRESS = re.compile(rf"https?://{HOST}([/?]\S*)?|databricks|(?!https?:)[a-zA-Z][\w+.-]+:\S+")  # plugins have more
 BYTES_PER_S = MEBIBYTE  # of an upload at worst, while jobs train
 LONGEST_TEXT, LONGEST_KEY = 5000, 250  # characters; MLflow refuses more

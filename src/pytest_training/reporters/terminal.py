@@ -24,7 +24,8 @@ from pytest_training.text import fit, one_line, pad
 from pytest_training.units import duration, parse_duration
 from pytest_training.wording import listing
 
-REDRAW_S, SAY_LOADING_AFTER_S = 0.33, 5.0
+REDRAW_S = 0.33
+SAY_LOADING_AFTER_S = 5.0
 MOST_STOPPED = 6  # names of jobs that are being stopped
 MINUTE_S = 60
 QUIETEST = -1  # verbosity at which the end of a run is still said: -q

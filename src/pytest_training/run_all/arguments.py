@@ -20,10 +20,12 @@ def at_least(minimum: int) -> Callable[[str], int]:
 
 
 SWITCH = {"action": "store_true"}
-COUNT, RETRIES = {"type": at_least(1), "metavar": "N"}, {"type": at_least(0), "metavar": "N"}
+COUNT = {"type": at_least(1), "metavar": "N"}
+RETRIES = {"type": at_least(0), "metavar": "N"}
 TEXTS = {"action": "append", "default": [], "metavar": "TEXT"}
 IDS = {"nargs": "+", "action": "extend", "metavar": "ID"}
-FOLDER, FILE = {"type": Path, "metavar": "DIR"}, {"type": Path, "metavar": "FILE"}
+FOLDER = {"type": Path, "metavar": "DIR"}
+FILE = {"type": Path, "metavar": "FILE"}
 SEVERAL = {"nargs": "+", "action": "extend", "default": []}
 FOLDERS = SEVERAL | FOLDER
 GLOBS = SEVERAL | {"metavar": "GLOB"}

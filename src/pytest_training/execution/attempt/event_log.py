@@ -13,12 +13,14 @@ import msgspec
 from pytest_training.execution.outcome import scalar
 from pytest_training.places import appending
 
-PER_SECOND, SECOND_S = 500, 1.0
+PER_SECOND = 500
+SECOND_S = 1.0
 FULL = 8 * 2**20  # bytes of the file, about 100,000 events
 BATCH = 20  # events of a kind and second that are written at once, and as many at a time after them
 MOST_KINDS = 100  # in one second; further ones count as one: a job that makes up names must not grow the file
 PROGRESS = "run.progress"  # a kind that no name of a value can be
-PLAIN, ENCODE = frozenset({float, int, bool}), msgspec.json.Encoder().encode_lines
+PLAIN = frozenset({float, int, bool})
+ENCODE = msgspec.json.Encoder().encode_lines
 
 
 class EventLog:

@@ -31,7 +31,8 @@ from pytest_training.jobs.kinds.protocol import Kind
 from pytest_training.places import appending
 from pytest_training.wording import listing, printable
 
-MOST_NAMED, MOST_NESTED = 3, 4
+MOST_NAMED = 3
+MOST_NESTED = 4
 MOST_KINDS, MOST_POINTS = 50, 500  # kinds of points (names in a place); points of a kind, then every second, fourth …
 LONGEST_SOURCE = 150
 PARTS = ("test", "val", "eval", "dev", "train")

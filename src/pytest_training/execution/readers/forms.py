@@ -36,7 +36,8 @@ class Form(NamedTuple):
         return self.parser(match, is_logged=self.is_logged)
 
 
-NAMED, OTHER = rf"[^/]*{ANY['files_with_metrics']}[^/]*", rf"(?![^/]*{ANY['other_files']})"
+NAMED = rf"[^/]*{ANY['files_with_metrics']}[^/]*"
+OTHER = rf"(?![^/]*{ANY['other_files']})"
 FORMS = (
     Form(r"^(?P<one>|.*/)(checkpoint-\d+/)?trainer_state\.json$", Document, is_logged=True),
     Form(r"(^|/)(all|eval|train|test|predict)_results\.json$", Document, is_logged=True),

@@ -18,7 +18,8 @@ WORDS = {key: frozenset(words.split()) for key, words in _LISTS.items()}
 ANY = {key: f"(?:{'|'.join(words.split())})" for key, words in _LISTS.items()}
 """Lists of words, and patterns of any of their words."""
 _MEASURED, _IN_FILES = re.compile(ANY["measurements"]), re.compile(ANY["measurements_in_files"])
-_ESTIMATOR, SPLITS = re.compile(ANY["estimators"], re.IGNORECASE), WORDS["splits"]
+_ESTIMATOR = re.compile(ANY["estimators"], re.IGNORECASE)
+SPLITS = WORDS["splits"]
 _NO_TAGS = SPLITS | WORDS["activities"] | WORDS["titles"] | WORDS["settings"] | {"info", "warning", "error", "debug"}
 NOT_WHOLE = re.compile(rf"(?:.*_)?{ANY['counts_if_whole']}s?")
 SHARE = re.compile(r"\w*(?:acc|accuracy|accuracies|recall|precision|genauigkeit|hits?|success)")  # may be 141/200

@@ -8,7 +8,8 @@ from pytest_training.execution.readers.names import ANY
 
 DEEPEST = 8
 _RECORD = "options"  # in place of the key of a dict in a list: one of many, whose numbers have no name of their own
-_BEGIN, _GOES_ON = re.compile(r"[^{}]{0,80}\{['\"]"), re.compile(r"\s+['\"\[{(\d.-]|\s*[}\])]")
+_BEGIN = re.compile(r"[^{}]{0,80}\{['\"]")
+_GOES_ON = re.compile(r"\s+['\"\[{(\d.-]|\s*[}\])]")
 _TOKEN = re.compile(r"(['\"])(?P<key>[^'\"{}]{1,80})\1:\s*(?P<opens>\{)?|[{}]")
 _SETTINGS = re.compile(rf"{ANY['keys_of_settings']}|weight|^(total_)?(gain|cover)$", re.IGNORECASE)
 

@@ -23,9 +23,12 @@ from pytest_training.text import ESCAPE_SEQUENCES
 LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE = 4_000, 200, 500, 30, 4
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
-_ESCAPES, _BACK = re.compile(ESCAPE_SEQUENCES), re.compile("\b+")
-_COUNT, _DIGIT = re.compile(r"[\d/.,:;%-]+"), re.compile(r"\d")
-_LIST, _RULE = re.compile(r"\[[\d.,\s]+\]"), re.compile(r"[-=+|:\s─━_*#]*")
+_ESCAPES = re.compile(ESCAPE_SEQUENCES)
+_BACK = re.compile("\b+")
+_COUNT = re.compile(r"[\d/.,:;%-]+")
+_DIGIT = re.compile(r"\d")
+_LIST = re.compile(r"\[[\d.,\s]+\]")
+_RULE = re.compile(r"[-=+|:\s─━_*#]*")
 _ENDS_SECTION = re.compile(r"(?=.*[^-=+|:\s─━_*#])(?:[=\-#*}].*|.*:)")
 _OF_SPLIT = re.compile(r".*\{|(?:train|test|val(?:id(?:ation)?)?|dev|eval|holdout)\W*$", re.IGNORECASE)
 _BARS = ("|", "│", "┃", "║")

@@ -17,7 +17,8 @@ from pytest_training.execution.readers.names import ANY, CASE, SPLIT, WORDS, est
 _FILLERS = frozenset(word for word in WORDS["fillers"] if len(word) > 1)
 _NEUTRAL = (WORDS["activities"] | WORDS["titles"] | WORDS["splits"] | _FILLERS) - {"summary", "final"}
 _ANYBODYS = WORDS["splits"] | WORDS["degrees"] | {"macro", "micro", "weighted", "cv"}
-MOST_SECTION_WORDS, _PROGRESS = 4, re.compile(r"\s*[(\[]\s*\d+\s*(?:/|of)\s*\d+\s*[)\]]")
+MOST_SECTION_WORDS = 4
+_PROGRESS = re.compile(r"\s*[(\[]\s*\d+\s*(?:/|of)\s*\d+\s*[)\]]")
 _WITH_NUMBER = re.compile(r"\s*\(([^()]*(?:\d|=\s?None)[^()]*)\)")
 _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\[?\d+(?:\s*/\s*\d+)?\s*[\]).:-]+\s+")
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
@@ -26,10 +27,14 @@ _SWEPT = re.compile(rf"(?i)\W*(?:high |low )?({ANY['swept']}|learning rate)\s*[=
 _RATE = re.compile(r"(?i)\W*(?:lr|learning[ _]rate)(?![^\W_])")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
 _SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
-_PARTED, _FRAMED = re.compile(r"\s[|-]\s|,|\swith\s"), re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
-_BRACKETED, _PLAIN = re.compile(r"\[\w+\].*"), re.compile(r"[^\W_][\w &+/'-]*")
-_MESSAGE, _OF_LOOP = re.compile(ANY["messages"]), re.compile(r"loss|cost|best|new_")
-_SAYS_SOMETHING, _EDGE = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*"), re.compile(r"^[\W_]+|[\W_]+$")
+_PARTED = re.compile(r"\s[|-]\s|,|\swith\s")
+_FRAMED = re.compile(r"(?:[^\w\s'\"({<]{2,}|[\[【]).*|.*(?::|\.{3}|…)")
+_BRACKETED = re.compile(r"\[\w+\].*")
+_PLAIN = re.compile(r"[^\W_][\w &+/'-]*")
+_MESSAGE = re.compile(ANY["messages"])
+_OF_LOOP = re.compile(r"loss|cost|best|new_")
+_SAYS_SOMETHING = re.compile(r"[^\W\d_]{2,}[^=\[\]{}\\]*")
+_EDGE = re.compile(r"^[\W_]+|[\W_]+$")
 _BESIDE = re.compile(r"\s(?:for|in|on|took|after|over)\s[^(]*\d.*|^\s*(?:train|fit)\s+(?=.*\son\s)", re.IGNORECASE)
 
 

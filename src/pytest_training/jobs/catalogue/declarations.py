@@ -19,7 +19,8 @@ from pytest_training.limits.protocol import Limit
 from pytest_training.units import parse_duration
 
 _TAKEN_TAGS = {"filterwarnings", "parametrize", "skip", "skipif", "timeout", "usefixtures", "xdist_group", "xfail"}
-_WHOLE_GATE, _VARIABLE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)"), re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WHOLE_GATE = re.compile(r"(\S+?)\s*([<>=]=?\s*\S+)")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Declaration(Struct, frozen=True):

@@ -15,12 +15,15 @@ from pytest_training.errors import DeclarationError, Mistakes
 from pytest_training.wording import SHOWN_NAMES, describe, one_of, printable
 
 T = TypeVar("T")
-LARGEST_FILE, LARGEST_ALIASES, DEEPEST = 4 * 2**20, 10_000, 30
+LARGEST_FILE = 4 * 2**20
+LARGEST_ALIASES = 10_000
+DEEPEST = 30
 _FLAGS = {**dict.fromkeys(("true", "True", "TRUE"), True), **dict.fromkeys(("false", "False", "FALSE"), False)}
 _WORDS = {**dict.fromkeys(("", "~", "null", "Null", "NULL")), **_FLAGS}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_GLUED, _NOT_FINITE = re.compile(r"[\w-]+:\S.*"), re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
+_GLUED = re.compile(r"[\w-]+:\S.*")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
 _LOOKALIKES = {"\u00a0": "a space", "\u2003": "a space", "\u3000": "a space", "\uff1a": "a colon"}
 _LONGEST_LINE = 500  # characters of a line that are searched: the time grows with their square
 _HINTS = (

@@ -23,7 +23,8 @@ from pytest_training.limits import LIMITS, Limits
 from pytest_training.wording import describe, one_of
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
-_ID, _NOT_IN_ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*"), re.compile(r"[^\w.+-]+")
+_ID = re.compile(r"\w[\w.+-]*(?:/\w[\w.+-]*)*")
+_NOT_IN_ID = re.compile(r"[^\w.+-]+")
 _SUPPORTS = {f"supports_{name}": name for name in ("epochs", "folds", "sample", "batch")}
 _LISTED_KEYS = ("name", "script", "output", "id", "args", "optional", "use_output_dir", *_SUPPORTS)
 _LISTED_SETTINGS: declarations.Readers = {

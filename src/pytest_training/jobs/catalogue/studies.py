@@ -17,7 +17,8 @@ from pytest_training.jobs.values import check_value, find_parameter
 from pytest_training.units import parse_duration
 from pytest_training.wording import one_of
 
-LARGEST_SEED, SEEDS = 10**18 - 1, "a number of seeds or a list of seeds, like 5 or [0, 3, 7]"
+LARGEST_SEED = 10**18 - 1
+SEEDS = "a number of seeds or a list of seeds, like 5 or [0, 3, 7]"
 SEARCH = "{trials: 60, parameters: {lr: {low: 0.001, high: 0.1}}}"
 EMPTY: tuple[Any, ...] = (None, {}, [])
 SPACE = "a list of values, not empty, or a mapping of low and high"

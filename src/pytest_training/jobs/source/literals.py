@@ -28,7 +28,8 @@ LIBRARY_VARIABLE = re.compile(
     r"|(CUDA|HF|JAX|KMP|MKL|MPL|NCCL|OMP|PYTORCH|TF|TOKENIZERS|TORCH|TRANSFORMERS|XLA)_\w+|MPLBACKEND|PYTHON\w+"
 )  # variables that numeric libraries and Python itself read once, when they are loaded
 _HINTS = re.compile(rb"executable|orig_argv|spawn|forkserver|environ|putenv|\bexec[lv]")
-_OWN_PROGRAM, _NEW_INTERPRETERS = {"executable", "orig_argv"}, {"spawn", "forkserver"}
+_OWN_PROGRAM = {"executable", "orig_argv"}
+_NEW_INTERPRETERS = {"spawn", "forkserver"}
 _WRITES = {"setdefault", "update", "pop", "clear", "__setitem__"}
 
 

@@ -22,7 +22,8 @@ _WRITES = re.compile(r"write_.*|to_.*|save.*|dump|mkdir|touch|unlink|FileHandler
 _LISTS = {"listdir", "scandir", "walk", "glob", "iglob", "chdir", "ImageFolder", "flow_from_directory"}
 _LISTS |= {"image_dataset_from_directory", "isdir"}
 """Functions whose first argument is a folder that is there, or a pattern in one."""
-LARGEST_README, _FILES = 2**18, re.compile(r"(?:[\w.-]+/)*[\w.-]+\.py\b|-m +[\w.]+")
+LARGEST_README = 2**18
+_FILES = re.compile(r"(?:[\w.-]+/)*[\w.-]+\.py\b|-m +[\w.]+")
 _STARTS = re.compile(r"\b(python[\d.]*|torchrun|launch|deepspeed|accelerate|mpirun|srun|uv run)\b")
 _CHANGES = re.compile(r"\bcd +([\w./-]+)/? *(?:&&|;)")
 _LIKE_PATH = re.compile(r"[\w.-]*[/.][\w./-]*|[\w. -]+\.\w{2,5}|data|datasets?|configs?|conf")

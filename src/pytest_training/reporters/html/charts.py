@@ -16,7 +16,8 @@ Points = list[tuple[float, float]]
 Key = tuple[str, str]  # a metric and the axis of its values
 WIDTH, HEIGHT = 640.0, 210.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 10.0, 8.0, 28.0
-MOST_LINES, MOST_CURVES = 12, 4
+MOST_LINES = 12
+MOST_CURVES = 4
 
 
 class Tick(NamedTuple):

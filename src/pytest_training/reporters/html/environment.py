@@ -20,7 +20,8 @@ from pytest_training.reporters.studies import shown, trial_counts, verdict
 from pytest_training.text import clean_lines, one_line
 from pytest_training.units import duration, number
 
-TEMPLATES, ANCHOR = Path(__file__).parent / "templates", re.compile(r"[A-Za-z0-9_.-]{1,80}")
+TEMPLATES = Path(__file__).parent / "templates"
+ANCHOR = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
 class _CompiledTemplates(jinja2.FileSystemBytecodeCache):

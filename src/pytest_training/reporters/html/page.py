@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pytest_training.reporters.html.running import Progress
 
 BASE = f"base-{secrets.token_hex(12)}/"  # stands for the way from the page to the run's folder; no job can know it
-STYLES, SCRIPTS = ("style.css", "drawings.css", "sections.css", "forest.css"), ("live.js", "script.js", "times.js")
+STYLES = ("style.css", "drawings.css", "sections.css", "forest.css")
+SCRIPTS = ("live.js", "script.js", "times.js")
 
 
 def write_page(run: TrainingRun, *, is_latest: bool, progress: "Progress | None" = None) -> None:

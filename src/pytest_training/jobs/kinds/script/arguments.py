@@ -20,7 +20,8 @@ from pytest_training.jobs.source.paths import known_path
 
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")  # a word that argparse parses as a number, not as an option
 _PLAIN = re.compile(r"[\w/.+%*@?|:-]+|\$\{.*", re.ASCII)  # a text that `key=value` takes without quotes
-MOST_KEYS, LARGEST_FILE = 500, 2**18
+MOST_KEYS = 500
+LARGEST_FILE = 2**18
 SUFFIXES = (".yaml", ".yml", ".json")
 _CONFIGURATION = re.compile(r"conf|cfg|ya?ml|param|hyp|setting|^opts?$|default", re.IGNORECASE)
 DEEPEST = 6

@@ -19,7 +19,8 @@ from pytest_training.jobs.kinds.parameters import (
 from pytest_training.jobs.kinds.script.styles import parameters
 from pytest_training.jobs.source.literals import MISSING, UNREAD, Constants, last_name, walk
 
-_MODULES, _DECORATORS = {"click", "rich_click", "asyncclick"}, {"option", "argument"}
+_MODULES = {"click", "rich_click", "asyncclick"}
+_DECORATORS = {"option", "argument"}
 
 
 def click_options(codes: Sequence[Code]) -> Iterator[Declaration]:
