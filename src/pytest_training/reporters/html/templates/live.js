@@ -46,6 +46,7 @@
     for (const [name, newer] of fresh) {
       const node = mine.get(name);
       if (node && node === place) place = place.nextElementSibling;
+      else if (node && live.moveBefore) live.moveBefore(node, place);  // keeps focus and scrolling; newer browsers have it
       else live.insertBefore(node ?? document.importNode(newer, true), place);
       if (!node || isSame(name)) continue;
       if ("merge" in newer.dataset && old.has(name)) merge(node, old.get(name), newer);
@@ -110,8 +111,9 @@
       if (value) main.dataset[name] = value;
       else delete main.dataset[name];  // the run has ended
     }
-    const putBack = hold();
+    const [putBack, focused] = [hold(), document.activeElement];
     merge(document.body, last.body, next.body);
+    if (focused.isConnected && document.activeElement === document.body) focused.focus({ preventScroll: true });
     last = next;
     window.trainingPage.wire();
     window.trainingPage.times();
