@@ -225,7 +225,8 @@ def _ordered(grid: list[Any]) -> list[Any]:
 def too_few(data: Data) -> str | None:
     """Count the people of the rarest class, or all."""
     people, is_number = pd.DataFrame({"person": data.person, "target": data.target}), data.question == "number"
-    count = int(np.min((people if is_number else people.groupby("target"))["person"].nunique()))
+    each = people if is_number else people.groupby("target")
+    count = int(np.min(each["person"].nunique()))
     fewest, what = (FEWEST, "") if is_number else (FEWEST_OF_CLASS, " of the rarest class")
     said = f"{counted(count, 'person', 'people')}{what}, expected {fewest} at least"
     return "; ".join([said, *_need(data)]) if count < fewest else None

@@ -225,7 +225,8 @@ class Spline(NamedTuple):
 
 def _tenths(risk: Floats, happened: Mask) -> tuple[tuple[float, float], ...]:
     """Return mean risk and observed share of the rows in ten groups of equal size, equal risks in one group."""
-    group = np.searchsorted(np.unique(np.quantile(risk, np.linspace(0, 1, TENTHS + 1)[1:-1])), risk)
+    edges = np.unique(np.quantile(risk, np.linspace(0, 1, TENTHS + 1)[1:-1]))
+    group = np.searchsorted(edges, risk)
     groups = (group == each for each in np.unique(group))
     return tuple((_short(risk[rows].mean()), _short(happened[rows].mean())) for rows in groups)
 

@@ -147,7 +147,8 @@ def _gaps(judge: Judge, table: Mapping[str, Floats]) -> Iterator[Suspect]:
         if scores[name] >= max(bar, chance) and judge.is_sure(scores[name]):
             how = f"whether {name!r} is missing tells the target ({MEASURE[judge.question]} {scores[name]:.3f})"
             yield Suspect("gaps", (name,), f"{how}: {_shares(judge, missing[name])}", scores[name])
-    score = judge.alone(np.sum(list(missing.values()), axis=0).astype(float))
+    number = np.sum(list(missing.values()), axis=0).astype(float)
+    score = judge.alone(number)
     if max(scores.values()) < bar and score >= BARS[judge.question].many_gaps and judge.is_sure(score):
         how = f"how many values a row lacks tells the target ({MEASURE[judge.question]} {score:.3f})"
         yield Suspect("gaps", tuple(missing), how, score)

@@ -155,7 +155,8 @@ def average_precision(truth: Target, score: Floats, fold: Codes) -> Measured:  #
     happened = truth[order] == 1
     last = np.searchsorted(-score[order], -score[order], "right")  # how many lines are called at the line's score
     first = np.searchsorted(-score[order], -score[order], "left")
-    precision, positives = np.cumsum(happened)[last - 1] / last, happened.sum()
+    hits = np.cumsum(happened)[last - 1]
+    precision, positives = hits / last, happened.sum()
     if not positives:
         raise ZeroDivisionError
     value = float(precision[happened].mean())

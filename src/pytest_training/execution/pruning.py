@@ -92,7 +92,8 @@ class Watch(threading.Thread):
     def _take(self, point: Point, value: float) -> None:
         """Report a value at its epoch, or the like; where that begins anew, as in another fold, at the next number."""
         name = next((name for name in STEPS if name in point.values), "")
-        self._step, self._count = max(int(point.values.get(name, -1)), self._step + 1), self._count + 1
+        at = point.values.get(name, -1)
+        self._step, self._count = max(int(at), self._step + 1), self._count + 1
         if self._count % (1 << ((self._count - 1) // MOST_REPORTS).bit_length()):
             return
         words = self._report(self._step, value)

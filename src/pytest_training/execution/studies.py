@@ -52,13 +52,12 @@ def judge_study(planned: PlannedJob, folder: RunFolder, *, is_worker: bool) -> d
         since = f"unchanged since run {planned.unchanged.run_id}"
         fields |= {"status": Status.SKIPPED, "cause": "unchanged", "reason": f"{since}, whose metrics these are"}
         notes.insert(0, since)
-    several = f"Student's t over {result.seeds} seeds, 95 %" if result.seeds > 1 else ""
     return fields | {
         "study": result,
         "metrics": best.metrics,
         "parameters": _shared([trial.parameters for trial in best.trials]),
         "data": tuple({each.name: each for trial in best.trials for each in trial.data}.values()),
-        "interval_method": alone.interval_method if alone else several,
+        "interval_method": _interval_method(alone, result.seeds),
         "differences": alone.differences if alone else {},
         "notes": (*(notes if whole else ()), *tolerated(fields["gates"])),
         "started": now,
@@ -106,6 +105,11 @@ def trial_outcome(planned: PlannedJob, trial_id: str, folder: RunFolder) -> Outc
     needed = planned.needed.get(trial_id)
     earlier = RunFolder(folder.reports, needed.run_id) if needed else folder
     return read_outcome(folder, trial_id) or read_outcome(earlier, trial_id)
+
+
+def _interval_method(alone: Outcome | None, seeds: int) -> str:
+    over_seeds = f"Student's t over {seeds} seeds, 95 %" if seeds > 1 else ""
+    return alone.interval_method if alone else over_seeds
 
 
 def _failed(cause: str, reason: str) -> dict[str, Any]:

@@ -16,7 +16,9 @@ def direction(metric: str, gates: Iterable[Gate] = ()) -> Direction | None:
     signs = {gate.operator[0] for gate in gates if gate.metric == metric and gate.operator != "=="}
     if len(signs) == 1:
         return "higher" if signs == {">"} else "lower"
-    return None if signs or is_side_number(metric) else meaning(metric)[0]
+    if signs or is_side_number(metric):
+        return None
+    return meaning(metric)[0]
 
 
 def is_side_number(metric: str) -> bool:

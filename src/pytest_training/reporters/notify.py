@@ -100,7 +100,8 @@ class Reporter:
         if run.record is None and not self.has_begun:
             return
         self.say((ANSWER_S, "the message of the end"))  # to compare predictions
-        if ("regression" in self.events and any(changed(run, "worse"))) or "end" in self.events:
+        worse = "regression" in self.events and any(changed(run, "worse"))
+        if worse or "end" in self.events:
             self._send("", *end_message(run))
 
     def _send(self, name: str, title: str, body: str) -> None:
@@ -137,7 +138,8 @@ class Reporter:
         watched.is_elsewhere = folder.job(name).attempt(max(watched.attempt, 1)).usage.exists()
         watched.poll(folder)
         still_s = watched.usage.still_s if watched.usage else watched.stillness.still_s
-        if still_s and self.left.get(f"stalled {name}", self.urls) and len(self.left) < MOST_MESSAGES:
+        is_due = self.left.get(f"stalled {name}", self.urls) and len(self.left) < MOST_MESSAGES
+        if still_s and is_due:
             with suppress(ConnectionError):  # the next look tries again; at the end there is a warning
                 self._send(
                     f"stalled {name}", f"{one_line(name, 40)} is stalled", f"{stalled(still_s)}\n{place(self.run)}"

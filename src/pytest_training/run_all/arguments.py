@@ -93,5 +93,6 @@ def _joined(words: Sequence[str]) -> list[str]:
     """Return the words with `--extra-arg --quick` as `--extra-arg=--quick`, which argparse can parse."""
     joined: list[str] = []
     for word in words:
-        joined.append(f"{joined.pop()}={word}" if joined[-1:] == ["--extra-arg"] else word)
+        is_value = joined[-1:] == ["--extra-arg"]
+        joined.append(f"{joined.pop()}={word}" if is_value else word)
     return joined

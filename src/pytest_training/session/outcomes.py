@@ -63,7 +63,9 @@ class Outcomes:
     def _end(self, node: str, job: Job) -> Outcome | None:
         nodes = self.running.get(job.id, set())
         nodes.discard(node)
-        return None if nodes or self.running.pop(job.id, None) is None else self.by_node[node]
+        if nodes or self.running.pop(job.id, None) is None:
+            return None
+        return self.by_node[node]
 
     def _outcome(self, job: Job, report: pytest.TestReport) -> Outcome:
         slot = getattr(report, "worker_id", "main") if report.when == "call" else ""  # a job without a slot has no line

@@ -31,7 +31,8 @@ def turn_of(item: pytest.Item) -> Turn:
     """Return what a test does before it trains."""
     session = set()
     for name, each in fixtures_of(item):
-        if str(getattr(each.func, "__module__", "")).startswith(HARMLESS) and "xunit" not in name:
+        origin = str(getattr(each.func, "__module__", ""))
+        if origin.startswith(HARMLESS) and "xunit" not in name:
             continue
         if each.scope != "session" or each.params:
             return Turn(f"its fixture {name} is not one for the whole session")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -99,14 +100,19 @@ def launch_timed(launcher: Launcher, request: AttemptRequest) -> Reply:
     reply = launcher.launch(request)
     if not isinstance(reply, Reply):
         return reply  # the slot refuses it
-    elapsed_s, ending, files = time.monotonic() - begun, reply.ending, request.files
-    has_begun = reply.lost is None or any(each.exists() for each in (files.log, files.events, files.usage))  # else lost
+    elapsed_s, ending = time.monotonic() - begun, reply.ending
+    has_begun = reply.lost is None or any(each.exists() for each in _first_files(request))
     is_measured = ending.wall_s > 0 or reply.refused is not None or ending.ended_by is not None or not has_begun
     wall_s = ending.wall_s if is_measured else max(elapsed_s - ending.waiting_s, 0.0)
     waiting_s = round(max(elapsed_s - wall_s, 0.0), 4)
     return msgspec.structs.replace(
         reply, ending=msgspec.structs.replace(ending, wall_s=round(wall_s, 4), waiting_s=waiting_s)
     )
+
+
+def _first_files(request: AttemptRequest) -> tuple[Path, ...]:
+    """Return what an attempt's process leaves at once: an attempt without any of it was lost on its way."""
+    return request.files.log, request.files.events, request.files.usage
 
 
 class Backend(Protocol):

@@ -75,7 +75,8 @@ def read_dataset(name: str, entry: Entry, home: Path) -> Dataset:
             raise entries[key].error(f"belongs to `{needed}:`; beside `{sources[0]}:` it means nothing")
     if sources[0] == "package" and "file" not in entries:
         raise entry.error("expected `file:`, the path of the data inside the package")
-    if fields.setdefault("real", "simulated" not in fields) and "simulated" in fields:
+    real = fields.setdefault("real", "simulated" not in fields)
+    if real and "simulated" in fields:
         raise entries["real"].error("simulated data cannot be `real: true`: leave out one of them")
     return Dataset(name=name, home=str(home), declared=f"{entry.file}:{entry.line}", **fields)
 

@@ -134,7 +134,8 @@ class Constants:
     def strings(self, node: ast.expr | None) -> list[str]:
         """Return the texts of a literal list, or of one text."""
         value = self.literal(node)
-        return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+        values = value if isinstance(value, list) else [value]
+        return [text for text in values if isinstance(text, str)]
 
 
 def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:

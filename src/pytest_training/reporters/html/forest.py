@@ -77,7 +77,8 @@ def _group(name: str, listed: Sequence[Result]) -> ForestGroup:
         drawn = tuple((at, side) for at, side in zip(gates, sides, strict=True) if at is not None)
         if each.measure and value is not None:
             rows.append(ForestRow(each, each.measure, value, span, dummy, before, drawn))
-    return ForestGroup(name, listed[0].direction, ticks, tuple(rows), len(listed) - len(shown))
+    better = listed[0].direction
+    return ForestGroup(name, better, ticks, tuple(rows), len(listed) - len(shown))
 
 
 def _numbers(result: Result) -> list[float | None]:

@@ -194,7 +194,8 @@ def _ranges(drawing: Drawing) -> tuple[Point, Point]:
 
 def _polyline(line: Line, across: Scale, up: Scale, most: int) -> str:
     inside = _within(thinned([*line.points], most), across.low, across.high)
-    return _written(((x, y) for y, x in _within([(y, x) for x, y in inside], up.low, up.high)), across, up)
+    turned = _within([(y, x) for x, y in inside], up.low, up.high)
+    return _written(((x, y) for y, x in turned), across, up)
 
 
 def _outline(line: Line, across: Scale, up: Scale, most: int) -> str:

@@ -84,7 +84,8 @@ def timeline(outcomes: Sequence[Outcome]) -> Timeline | None:
     top_of = {row: 22 + index * ROW for index, row in enumerate(rows[:MOST_SLOTS])}
     across = Scale(0.0, max(end - begin, 1e-3), LEFT, WIDTH - RIGHT)
     drawn = [span for span in spans if span.row in top_of]
-    groups = _folded(drawn, {outcome.job_id for outcome in outcomes})
+    ids = {outcome.job_id for outcome in outcomes}
+    groups = _folded(drawn, ids)
     bars = _named([_bar(group, lambda time: across(time - begin), top_of[group[0].row]) for group in groups])
     return Timeline(
         height=26 + len(top_of) * ROW,

@@ -176,6 +176,9 @@ class NodeLauncher(ServerLauncher):
     def _execute(self, request: AttemptRequest) -> Reply:
         return super()._execute(request) if self.address else super(ServerLauncher, self)._execute(request)
 
+    def _order(self) -> str:
+        return self.run.order or ("" if self.is_wanted() else AT_ONCE)
+
     def _wait_for_answer(self, link: socket.socket) -> Reply | str | None:
         received, is_stopping, begun = b"", False, 0.0
         link.settimeout(LOOK_S)
@@ -183,7 +186,7 @@ class NodeLauncher(ServerLauncher):
             try:
                 chunk = link.recv(65536)
             except TimeoutError:
-                order = self.run.order or ("" if self.is_wanted() else AT_ONCE)
+                order = self._order()
                 if order == AT_ONCE:
                     wall_s = time.monotonic() - begun if received else 0.0
                     return Reply(ending=Ending(ended_by="interrupted", wall_s=wall_s))  # closes the link

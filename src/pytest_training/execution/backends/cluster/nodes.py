@@ -118,7 +118,8 @@ def threads(node: Node, nodes: Iterable[Node]) -> int:
     """Return the cores for each slot of a node: each core is shared by all slots on the host that may use it."""
     beside = {each.facts.id: each for each in (node, *nodes) if each.facts.host == node.facts.host}.values()
     shares = [1 / sum(each.cores for each in beside if core in each.facts.cpus) for core in node.facts.cpus]
-    return max(1, int(sum(shares) * node.facts.cores / max(len(node.facts.cpus), 1) + 1e-6))  # containers see more
+    quota = node.facts.cores / max(len(node.facts.cpus), 1)  # a container may use less than it sees
+    return max(1, int(sum(shares) * quota + 1e-6))
 
 
 def too_large(job: Job, sizes: Collection[Size]) -> str | None:

@@ -77,7 +77,8 @@ class Returning:
         own = self.cargo.name(self.files.path)
         if left_out := [f"{in_project(name.removeprefix(f'{own}/'))} ({why})" for name, why in self.left_out.items()]:
             notes += (f"did not travel to {node} or back: {listing('', left_out, limit=MOST_NAMES)}",)
-        return replace(msgspec.convert(self._back().value(msgspec.to_builtins(reply)), Reply), notes=notes)
+        moved = msgspec.convert(self._back().value(msgspec.to_builtins(reply)), Reply)
+        return replace(moved, notes=notes)
 
     def _skip(self, path: Path, size: int | None) -> None:
         """Leave out the middle of a log that is very long; one without a word is a file too."""

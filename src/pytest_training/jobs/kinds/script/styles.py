@@ -63,7 +63,8 @@ def configured_options(codes: Sequence[Code]) -> Iterator[Declaration]:
     for node in getattr(nodes[0], "body", ()):
         value = node.value if isinstance(node, ast.Assign) and node.lineno < calls[0].lineno else None
         name = last_name(node.targets[0]) if isinstance(node, ast.Assign) else ""
-        kind = type_of(constants.literal(value.body if isinstance(value, ast.IfExp) else value))
+        like = value.body if isinstance(value, ast.IfExp) else value
+        kind = type_of(constants.literal(like))
         if name and not name.startswith("_") and kind in {"int", "float", "bool", "str"}:
             yield annotated(f"--{name}=", ast.Name(kind), value, constants, required=False)
 
