@@ -27,10 +27,10 @@ class Values(list[float]):
     def mean(self) -> float:
         return sum(self) / len(self)
 
-    def __eq__(self, other: object) -> Any:  # as arrays compare
-        return Values(float(one == two) for one, two in zip(self, other, strict=True))  # type: ignore[call-overload]
+    def __eq__(self, other: Any) -> Any:  # as arrays compare
+        return Values(float(one == two) for one, two in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 class Model:
@@ -111,12 +111,22 @@ NAMED = {
         "def show(n, m):\n    print(f'--- {n}')\n    print(m.score(X, y))\nshow('KNN 1', m)\nshow('KNN 2', forest)",
         {"knn_1_score": 0.89, "knn_2_score": 0.88},
     ),
+    "what the log overwrites": (
+        "for n, m in [('One', m), ('Two', forest)]:\n    print(f'[{n:4}] score {m.score(X, y):.2f}')",
+        {"one_score": 0.89, "two_score": 0.88},
+    ),
+    "a title": (
+        "print('Vor')\nf1 = 0.4\nprint(f1)\nf1 = 0.5\nprint('Nach allem')\nprint(f1)",
+        {"vor_f1": 0.4, "nach_allem_f1": 0.5},
+    ),
+    "the best": ("accs = [0.5, 0.75]\nprint(max(accs))", {"max_acc": 0.75}),
     "a root": ("print(np.sqrt(mean_squared_error(y, p)))", {"rmse": 2.0}),
     "a power": ("print(mean_squared_error(y, p) ** 0.5)", {"rmse": 2.0}),
     "per cent by hand": ("print(round(m.score(X, y) * 100, 2))", {"score": 0.89}),
     "a share": ("print(correct / total)", {"accuracy": 0.9}),
     "a share in per cent": ("print(100 * correct / total)", {"accuracy": 0.9}),
     "what agrees": ("print(np.mean(p == y))", {"accuracy": 0.75}),
+    "each that agrees": ("print(sum(a == b for a, b in zip(p, y)) / len(y))", {"accuracy": 0.75}),
     "how many agree": ("print(sum(p == y) / len(y))", {"accuracy": 0.75}),
     "the last of a run": ("loss = train()\nprint(loss)\nloss = train()\nprint(loss)", {"loss": 0.5}),
     "a choice": ("if m:\n    print(accuracy_score(y, p))\nelse:\n    print(loss)", {"accuracy": 0.9}),

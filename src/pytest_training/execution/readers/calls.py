@@ -18,9 +18,9 @@ from pytest_training.execution.readers.names import NOT_WHOLE, WORDS, estimator_
 from pytest_training.execution.readers.noted import Call, Shown, calls_of
 from pytest_training.execution.readers.protocol import Measured
 from pytest_training.execution.readers.titles import rounds
-from pytest_training.jobs.source.literals import last_name, walk
+from pytest_training.jobs.source.literals import last_name
 
-FEWEST_DIGITS = 3
+FEWEST_DIGITS, LONGEST_LABEL = 3, 40
 _DIGITS = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf)"
 _ALONE = re.compile(
     rf"\s*(?:(?:\w+\.)?(?:tensor|array|float\d*|variable)\()?[\[{{(\s]*(?P<number>{_DIGITS})\s*(?P<percent>%?)"
@@ -34,8 +34,6 @@ _COMPARES = re.compile(
     r"\b(?:improv\w*|initial\w*|before|untrained|random|from|baseline|target|threshold)\b", re.IGNORECASE
 )
 _ARROW = re.compile("->|→")
-_ANY = {"print", "range", "str", "format", "append"}
-"""Functions that take anything, and make no model of it."""
 _LABEL = re.compile(r"[^\W\d][\w .+()=/-]{0,40}")
 
 
@@ -47,7 +45,10 @@ class _Candidate(NamedTuple):
     call: Call
     value: ast.expr
     has_others: bool = False  # True if other numbers of this call do not count
-    about: str = ""
+    about: str = ""  # how it comes from what was printed, if it is not that itself
+    title: str = ""  # the text that was printed before it
+    is_case: bool = False  # True if its name says of which case of several it is
+    is_read: bool = False  # True if the log is read there: it has another number under the name
 
     def named(self, *kinds: str) -> str:
         """Return its name behind what tells it from others: the part of the data, the estimator, a variable."""
@@ -57,14 +58,15 @@ class _Candidate(NamedTuple):
             "text": lambda: estimator_in(texts) or "_".join(word for word in words_of(texts) if not is_measured(word)),
             "owner": lambda: source.owner_of(self.value),
             "argument": lambda: source.argument_of(self.value),
+            "title": lambda: self.title,
         }
         labels = [label for kind in kinds if (label := before[kind]()) and label not in self.name]
         return "_".join([*labels, self.name])
 
 
 _WAYS = (
-    *(("part",), ("text",), ("owner",), ("argument",)),
-    *(("part", "text"), ("part", "owner"), ("part", "argument")),
+    *(("part",), ("text",), ("owner",), ("argument",), ("title",)),
+    *(("part", "text"), ("part", "owner"), ("part", "argument"), ("title", "part"), ("title", "argument")),
 )
 
 
@@ -73,10 +75,11 @@ def named_numbers(notes: Path, workplace: Path, known: Mapping[str, Number]) -> 
     calls = list(calls_of(notes, workplace))
     candidates: dict[str, list[_Candidate]] = defaultdict(list)
     for call in calls:
-        if not (_compares(call) or _is_read(call.noted.last)):
-            for found in _candidates(call, calls):
-                if is_measured(found.name) and not _is_known(found, known):
-                    candidates[found.name].append(found)
+        if not _compares(call):
+            all_found = [each for each in _candidates(call, calls) if is_measured(each.name)]
+            new = [each for each in all_found if not _is_known(each, known)]
+            for found in all_found if any(each.is_case for each in new) else new:
+                candidates[found.name].append(found)
     given = dict(known)
     for name, several in candidates.items():
         for own, found, has_others in list(_told_apart(name, _distinct(several), given)):
@@ -106,22 +109,22 @@ def _told_apart(
     name: str, several: Sequence[_Candidate], known: Mapping[str, Number]
 ) -> Iterator[tuple[str, _Candidate, bool]]:
     """Yield each candidate under a name of its own; where there is none the last one alone."""
-    for kinds in _WAYS if len(several) > 1 else _WAYS[:3] if name in known else ():
+    ways = _WAYS if len(several) > 1 else _WAYS[:3] if name in known and not several[0].is_read else ()
+    for kinds in ways:
         names = [each.named(*kinds) for each in several]
         if len({*names}) == len(names) and known.keys().isdisjoint(names):
             yield from ((own, each, False) for own, each in zip(names, several, strict=True))
             return
-    if name not in known:
+    if name not in known and (several[-1].is_case or not several[-1].is_read):
         yield name, several[-1], len(several) > 1
 
 
 def _is_known(found: _Candidate, known: Mapping[str, Number]) -> bool:
-    """Return True if the log says this number with words: the same one, or one with few digits under this name."""
-    own = known.get(found.name)
+    """Return True if the log says this number with words: under this name, or it has digits enough to be the same."""
+    if found.name in known and _agree(known[found.name], found.number):
+        return True
     digits = len(str(abs(found.number)).replace(".", "").strip("0"))
-    return (own is not None and _agree(own, found.number)) or (
-        digits >= FEWEST_DIGITS and found.number in known.values()
-    )
+    return (found.is_read or digits >= FEWEST_DIGITS) and any(_agree(found.number, each) for each in known.values())
 
 
 def _compares(call: Call) -> bool:
@@ -137,29 +140,39 @@ def _is_read(texts: Iterable[str]) -> bool:
 
 def _candidates(call: Call, calls: Sequence[Call]) -> Iterator[_Candidate]:
     """Yield the numbers of a call: one for each case that it tells apart, else those of the last time."""
+    title, is_read = _title(call, calls), _is_read(call.noted.last)
     for at, shown in enumerate(call.shown):
-        name = call.source.name_of(shown.value)
+        name, text = call.source.name_of(shown.value), call.rows[-1][at]
         numbers = [_number(row[at], shown, is_share=name.endswith("%")) for row in call.rows]
+        found = _Candidate(name.rstrip("%"), numbers[-1] or 0, call, shown.value, title=title, is_read=is_read)
         labels = _labels(call, calls)
         if name and len(labels) > 1 and None not in numbers:
             for label, number in zip(labels, numbers, strict=True):
-                if number is not None:
-                    yield _Candidate(f"{label}_{name.rstrip('%')}", number, call, shown.value)
-        elif name and (number := numbers[-1]) is not None:
-            if not (call.rows[-1][at].strip().isdigit() and NOT_WHOLE.fullmatch(name)):
-                yield _Candidate(name.rstrip("%"), number, call, shown.value, _is_repeated(call))
-        elif len(listed := _list(call.rows[-1][at])) > 1:
-            yield from _of_list(call, shown.value, listed)
+                yield found._replace(name=f"{label}_{found.name}", number=number or 0, is_case=True)
+        elif name and numbers[-1] is not None:
+            if not (text.strip().isdigit() and NOT_WHOLE.fullmatch(name)):
+                yield found._replace(has_others=_is_repeated(call))
+        elif len(listed := _list(text)) > 1:
+            yield from _of_list(found, listed)
 
 
-def _of_list(call: Call, value: ast.expr, numbers: Sequence[Number]) -> Iterator[_Candidate]:
+def _of_list(found: _Candidate, numbers: Sequence[Number]) -> Iterator[_Candidate]:
     """Yield the mean of the numbers of folds, or the last number of a history."""
-    name, is_folds = call.source.name_of_list(value)
+    name, is_folds = found.call.source.name_of_list(found.value)
     if name and is_folds:
         mean = sum(map(float, numbers)) / len(numbers)
-        yield _Candidate(name, mean, call, value, about=f"mean of {len(numbers)} values, ")
+        yield found._replace(name=name, number=mean, about=f"mean of {len(numbers)} values, ")
     elif name:
-        yield _Candidate(name, numbers[-1], call, value, _is_repeated(call))
+        yield found._replace(name=name, number=numbers[-1], has_others=_is_repeated(found.call))
+
+
+def _title(call: Call, calls: Iterable[Call]) -> str:
+    """Return the constant text that was printed last above a call, in the same function."""
+    own, line = call.source.function(call.node), call.node.lineno
+    above = [each for each in calls if each.source is call.source and each.node.lineno < line and not each.shown]
+    texts = [" ".join(each.texts) for each in above if each.source.function(each.node) is own]
+    words = [text for text in texts if re.search(r"\w", text)]
+    return metric_name(words[-1])[:LONGEST_LABEL] if words else ""
 
 
 def _is_repeated(call: Call) -> bool:
@@ -214,21 +227,11 @@ def _label(call: Call, row: Sequence[str]) -> str:
     labels: list[str] = []
     for shown, text in zip(call.shown, row, strict=True):
         own, before = last_name(shown.value), words_of(shown.before)
-        kind = _setting(call.repeated, own) or (before[-1] if before and before[-1] in WORDS["labels"] else "")
+        kind = call.source.setting_of(call.repeated, own) or (
+            before[-1] if before and before[-1] in WORDS["labels"] else ""
+        )
         if kind and _ALONE.fullmatch(text):
             labels.append(f"{kind}_{text.strip()}")
         elif _LABEL.fullmatch(text) and not is_measured(own):
             labels.append(metric_name(text))
     return "_".join(filter(None, labels))
-
-
-def _setting(repeated: ast.AST | None, name: str) -> str:
-    """Return the name of the setting that a variable is in a loop: `n_neighbors` for `i` in `Model(n_neighbors=i)`."""
-    makers = [node for node in walk(repeated) if isinstance(node, ast.Call)] if name and repeated else []
-    for maker in makers:
-        given = [(each.arg or "", each.value) for each in maker.keywords] + [(name, value) for value in maker.args]
-        for keyword, value in given:
-            is_model = estimator_in(last_name(maker.func)) or keyword.lower() in WORDS["swept"]
-            if last_name(value) == name and is_model and last_name(maker.func) not in _ANY:
-                return keyword.lower()
-    return ""

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pytest_training.execution.readers.names import SPLIT, is_measured, metric_name
+from pytest_training.execution.readers.names import SPLIT, WORDS, estimator_in, is_measured, metric_name
 from pytest_training.jobs.source.literals import last_name, walk
 
 DEEPEST = 12
@@ -29,7 +29,10 @@ _PLURALS = {
     "accs": "acc",
     "scores": "score",
 }
+_ANY = {"print", "range", "str", "format", "append"}
+"""Functions that take anything, and make no model of it."""
 _CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)")
+_FITS = {"fit", "fit_transform", "fit_predict"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -77,8 +80,11 @@ class Source:
             case ast.Call(func=function, args=[first, *_]) if last_name(function) == "sqrt":
                 return _root(self.name_of(first, depth))
             case ast.Call(func=function):
-                name = last_name(function)
-                return _CALLED.get(name) or _short(name)
+                return (
+                    self._name_of_extreme(value, depth)
+                    or _CALLED.get(last_name(function))
+                    or _short(last_name(function))
+                )
             case ast.BinOp():
                 return self._name_of_operation(value, depth)
             case ast.Subscript(value=base, slice=ast.Constant(value=str(key))):
@@ -89,8 +95,14 @@ class Source:
                 return self.name_of(base, depth)
             case ast.Name() | ast.Attribute():
                 name = _short(last_name(value))
-                return _PLURALS.get(name, name) or self.name_of(self.value_of(value), depth)
+                return _singular(name) or self.name_of(self.value_of(value), depth)
         return ""
+
+    def _name_of_extreme(self, value: ast.Call, depth: int) -> str:
+        """Return `max_accuracy` for `max(accuracies)` and `accuracies.max()`."""
+        which, base = last_name(value.func), value.args[0] if value.args else getattr(value.func, "value", None)
+        name = self.name_of(base, depth) if which in {"max", "min"} else ""
+        return name and f"{which}_{name}"
 
     def _name_of_operation(self, value: ast.BinOp, depth: int) -> str:
         """Return `accuracy` for `correct / total`, `accuracy%` for 100 times that, `rmse` for `mse ** 0.5`."""
@@ -114,16 +126,33 @@ class Source:
     def name_of_list(self, value: ast.expr) -> tuple[str, bool]:
         """Return the name of a list of numbers, and True if they are those of folds, else those of a history."""
         name = self.name_of(value)
-        name, origin = _PLURALS.get(name, name), self.value_of(value) if isinstance(value, ast.Name) else value
+        name, origin = _singular(name), self.value_of(value) if isinstance(value, ast.Name) else value
         if any(_FOLDS.fullmatch(last_name(node.func)) for node in _calls(origin)):
             return name, True
         added = [node for node in self.nodes if _adds_to(node, last_name(value))]
         loops = [outer for node in added for outer in self.around(node) if isinstance(outer, ast.For)]
         if any(last_name(call.func) == "split" for loop in loops for call in _calls(loop.iter)):
             return name, True
+        if any(last_name(call.func) in _FITS for loop in loops[:1] for call in _calls(loop)):
+            is_sweep = any(self.setting_of(loops[0], last_name(each)) for each in walk(loops[0].target))
+            return ("", False) if is_sweep else (name, True)
         history = _HISTORY.fullmatch(name)
-        short = _PLURALS.get(history[1], history[1]) if history else ""
+        short = _singular(history[1]) if history else ""
         return (short, False) if _CURVE.fullmatch(short) and is_measured(short) else ("", False)
+
+    def setting_of(self, repeated: ast.AST | None, name: str) -> str:
+        """Return the setting that a variable is in a loop: `n_neighbors` for `i` in `Model(n_neighbors=i)`."""
+        makers = [node for node in walk(repeated) if isinstance(node, ast.Call)] if name and repeated else []
+        for maker in makers:
+            is_model = bool(estimator_in(last_name(maker.func)))
+            is_plain = isinstance(maker.func, ast.Name) and maker.func.id not in _ANY and name.lower() in WORDS["swept"]
+            for keyword in maker.keywords:
+                is_swept = keyword.arg and (is_model or keyword.arg.lower() in WORDS["swept"])
+                if is_swept and last_name(keyword.value) == name:
+                    return str(keyword.arg).lower()
+            if (is_model or is_plain) and name in map(last_name, maker.args):
+                return name.lower()
+        return ""
 
     def part_of(self, value: ast.expr) -> str:
         """Return the part of the data that an expression is of, by the names in it or by the function around it."""
@@ -141,12 +170,11 @@ class Source:
         """Return the name of the variable on which a method is called: `forest` for `forest.score(X, y)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
         for call in _calls(origin):
-            if (
-                isinstance(call.func, ast.Attribute)
-                and isinstance(call.func.value, ast.Name)
-                and is_measured(call.func.attr)
-            ):
-                return metric_name(call.func.value.id)
+            base: ast.AST | None = call.func if is_measured(getattr(call.func, "attr", "")) else None
+            while isinstance(base, ast.Attribute | ast.Call):
+                base = base.value if isinstance(base, ast.Attribute) else base.func
+            if isinstance(base, ast.Name):
+                return metric_name(base.id)
         return ""
 
     def argument_of(self, value: ast.expr) -> str:
@@ -156,7 +184,7 @@ class Source:
         return metric_name(names[-1]) if names else ""
 
 
-def _calls(value: ast.expr | None) -> Iterator[ast.Call]:
+def _calls(value: ast.AST | None) -> Iterator[ast.Call]:
     return (node for node in walk(value) if isinstance(node, ast.Call)) if value else iter(())
 
 
@@ -188,6 +216,10 @@ def _is_equality(value: ast.expr) -> bool:
     match value:
         case ast.Compare(ops=[ast.Eq()], comparators=[other]):
             return not isinstance(other, ast.Constant)
+        case ast.GeneratorExp(elt=ast.Constant(value=1), generators=[ast.comprehension(ifs=[test])]):
+            return _is_equality(test)
+        case ast.GeneratorExp(elt=inner) | ast.ListComp(elt=inner):
+            return _is_equality(inner)
         case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in {
             "float",
             "astype",
@@ -218,6 +250,11 @@ def _without_hundred(value: ast.expr) -> ast.expr | None:
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return right if getattr(left, "value", 0) == 100 else left if getattr(right, "value", 0) == 100 else None
     return None
+
+
+def _singular(name: str) -> str:
+    plural = next((plural for plural in _PLURALS if name.endswith(plural)), "")
+    return name.removesuffix(plural) + _PLURALS[plural] if plural else name
 
 
 def _root(name: str) -> str:
