@@ -30,6 +30,9 @@ class Model:
     def score(self, *_: object) -> float:
         return 0.9 - self.k / 100
 
+    def predict(self, _: object) -> list[float]:
+        return [self.k - 0.5]
+
 
 def names() -> dict[str, Any]:
     """Return what the sources below use without a definition."""
@@ -80,6 +83,10 @@ NAMED = {
         {"train_score": 0.89, "test_score": 0.88},
     ),
     "two models": ("print(m.score(X, y))\nprint(forest.score(X, y))", {"m_score": 0.89, "forest_score": 0.88}),
+    "two predictions": (
+        "g = lambda y, p: sum(p)\nerror = g\nprint(error(y, m.predict(X)))\nprint(error(y, forest.predict(X)))",
+        {"m_x_error": 0.5, "forest_x_error": 1.5},
+    ),
     "two texts": ("print('Eins', f1_score(y, p))\nf1 = 0.7\nprint('Zwei', f1)", {"eins_f1": 0.5, "zwei_f1": 0.7}),
     "a setting": (
         "for k in [1, 5]:\n    print(k, KNeighborsClassifier(k).score(X, y))",

@@ -31,7 +31,7 @@ _PLURALS = {
 }
 _ANY = {"print", "range", "str", "format", "append"}
 """Functions that take anything, and make no model of it."""
-_CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)")
+_CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)(?:_(?:train|test|val|valid))?")
 _FITS = {"fit", "fit_transform", "fit_predict"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -170,22 +170,24 @@ class Source:
         """Return the name of the variable on which a method is called: `forest` for `forest.score(X, y)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
         for call in _calls(origin):
-            base: ast.AST | None = call.func if is_measured(getattr(call.func, "attr", "")) else None
-            while isinstance(base, ast.Attribute | ast.Call):
-                base = base.value if isinstance(base, ast.Attribute) else base.func
-            if isinstance(base, ast.Name):
-                return metric_name(base.id)
+            if is_measured(getattr(call.func, "attr", "")) and (names := _variables(call.func)):
+                return metric_name(names[0])
         return ""
 
     def argument_of(self, value: ast.expr) -> str:
-        """Return the last variable that a function is called with: `p_forest` of `r2_score(y, p_forest)`."""
+        """Return the last thing that a function is called with: `p_forest` of `r2_score(y, p_forest)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
-        names = [last_name(each) for call in _calls(origin) for each in call.args if is_measured(last_name(call.func))]
-        return metric_name(names[-1]) if names else ""
+        given = [call.args[-1] for call in _calls(origin) if call.args and is_measured(last_name(call.func))]
+        return metric_name(" ".join(_variables(given[0]))) if given else ""
 
 
 def _calls(value: ast.AST | None) -> Iterator[ast.Call]:
     return (node for node in walk(value) if isinstance(node, ast.Call)) if value else iter(())
+
+
+def _variables(value: ast.expr) -> list[str]:
+    """Return the names of the variables of an expression: of `model.predict(X)` these are `model` and `X`."""
+    return [node.id for node in walk(value) if isinstance(node, ast.Name)]
 
 
 def _adds_to(node: ast.AST, name: str) -> bool:
