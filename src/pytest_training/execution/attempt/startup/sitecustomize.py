@@ -106,8 +106,11 @@ class Printed:
         def print(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: Any = False) -> None:  # noqa: A001  (it is to be taken for Python's own)
             if file is None or file is sys.stdout:
                 values = tuple(value if type(value) is str else str(value) for value in values)
-                frame = sys._getframe(1)  # noqa: SLF001  (no public name)
-                self.note(frame.f_code.co_filename, frame.f_lineno, values)
+                try:
+                    frame = sys._getframe(1)  # noqa: SLF001  (no public name)
+                    self.note(frame.f_code.co_filename, frame.f_lineno, values)
+                except ValueError:
+                    pass  # no code calls it: a function at exit, a thread
             original(*values, sep=sep, end=end, file=file, flush=flush)
 
         for name in ("__module__", "__name__", "__qualname__", "__doc__"):
