@@ -190,12 +190,20 @@ def test_a_number_says_where_it_was_printed(printed: Printed) -> None:
     }
 
 
+def test_a_long_text_with_many_values_is_read_at_once(printed: Printed) -> None:
+    values = " ".join(["{f(y):.1f}"] * 40)
+    source = f"print(f'{values} a b {{f1_score(y, p)}}')\nprint(f'{{\" \" * 999}}{values} {{m}} b')"
+    assert read(printed, source) == {"f1": 0.5}
+
+
 def test_notes_are_bounded(printed: Printed) -> None:
     read(printed, "for i in range(1000):\n    print('x' * 10_000, i)")
     assert Path(printed.file).stat().st_size < MOST_TIMES * 1000
 
 
-@pytest.mark.parametrize("content", ["", "[", "[1]", "[('x.py', 1, 1, 1, [['a']], 'b')]", "\xff", "[" * 10_000])
-def test_damaged_notes_name_nothing(tmp_path: Path, content: str) -> None:
-    (tmp_path / "printed.txt").write_text(content, encoding="utf-8")
+@pytest.mark.parametrize(
+    "content", [b"", b"x.py", b"x.py\x1f1\x1f1\x1fa\x1da", b"x.py\x1f1\x1f1", b"\xff", b"\x1e" * 9]
+)
+def test_damaged_notes_name_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "printed.txt").write_bytes(content)
     assert list(named_numbers(tmp_path / "printed.txt", tmp_path, {})) == []
