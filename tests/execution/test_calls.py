@@ -76,6 +76,7 @@ NAMED = {
         {"acc": 0.375},
     ),
     "a history": ("losses = []\nfor e in range(9):\n    losses.append(train())\nprint(losses)", {"loss": 1 / 9}),
+    "a result by its key": ("results = {'auc': 0.5}\nprint(results['auc'])", {"auc": 0.5}),
     "a loop": ("for e in range(100):\n    loss = train()\n    print(e, loss)", {"loss": 0.01}),
     "a tensor": ("loss = 'tensor(0.25, grad_fn=<MeanBackward0>)'\nprint(loss)", {"loss": 0.25}),
     "two parts of the data": (
@@ -142,6 +143,8 @@ NOT_NAMED = {
     "two on a line": "print(accuracy_score(y, p)); print(r2_score(y, p))",
     "values in a row": "print(*[accuracy_score(y, p)])",
     "another stream": "import sys\nprint(accuracy_score(y, p), file=sys.stderr)",
+    "a column of the data": "df = {'score': 0.5}\nprint(df['score'])",
+    "the share of a class": "positive = 1\nprint((y == positive).mean())",
     "a matrix": "loss = [[1.0, 2.0], [3.0, 4.0]]\nprint(loss)",
     "a whole number beside others": "loss = 3\nprint('Runde', 4, loss)",
 }
