@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,19 @@ def test_a_new_reports_folder_is_ignored_by_git_and_one_that_was_there_is_left_a
     (small.reports / ".gitignore").unlink()
     small.here(A)
     assert not (small.reports / ".gitignore").exists()
+
+
+def test_git_shows_nothing_of_ours_in_a_reports_folder_of_the_user(small: Project) -> None:
+    small.write("reports/figures.md", "theirs")
+    subprocess.run(["git", "init", "-q", small.root], check=True)
+    small.here(A)
+    shown = subprocess.run(
+        ["git", "-C", small.root, "status", "--porcelain", "-uall", "reports"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert shown.stdout == "?? reports/figures.md\n"
 
 
 def test_a_history_that_is_no_database_is_kept_and_told(small: Project) -> None:

@@ -76,6 +76,7 @@ NAMED = {
         {"acc": 0.375},
     ),
     "a history": ("losses = []\nfor e in range(9):\n    losses.append(train())\nprint(losses)", {"loss": 1 / 9}),
+    "a cost behind the training": ("theta, loss = 1, f\ntheta = f(X, theta)\nprint(loss(X, theta))", {"loss": 0.9}),
     "a result by its key": ("results = {'auc': 0.5}\nprint(results['auc'])", {"auc": 0.5}),
     "a loop": ("for e in range(100):\n    loss = train()\n    print(e, loss)", {"loss": 0.01}),
     "a tensor": ("loss = 'tensor(0.25, grad_fn=<MeanBackward0>)'\nprint(loss)", {"loss": 0.25}),
@@ -145,6 +146,7 @@ NOT_NAMED = {
     "another stream": "import sys\nprint(accuracy_score(y, p), file=sys.stderr)",
     "a column of the data": "df = {'score': 0.5}\nprint(df['score'])",
     "the share of a class": "positive = 1\nprint((y == positive).mean())",
+    "a cost before the training": "theta = 1.5\nloss = f\nprint(loss(X, theta))\ntheta = f(X, theta)",
     "a matrix": "loss = [[1.0, 2.0], [3.0, 4.0]]\nprint(loss)",
     "a whole number beside others": "loss = 3\nprint('Runde', 4, loss)",
 }

@@ -1,6 +1,7 @@
 """A run as its folder has it: in progress, finished or killed."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,10 @@ from pytest_training.records.history import History, Recorded
 from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 
 IGNORED, HIDDEN = ".gitignore", "."  # no run's name begins so, but that of one that is being removed
+OURS = (
+    "/.gitignore /audit.* /history.sqlite* /index.html /junit.xml /report.json /runs/ /smoke/ /summary.md /threads.json"
+)
+"""What the plugin writes to a folder that was there before, for Git to ignore."""
 PLACES = {"last": slice(-1, None), "previous": slice(-2, -1)}  # words for a run
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
@@ -107,8 +112,10 @@ def folded(outcomes: Sequence[Outcome]) -> list[Outcome]:
 def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
     """Make the run folder, below `reports`; return a function that leaves the reports as they were before."""
     above = [path for path in folder.path.parents if not path.exists()]
-    if reports in above:
-        write_atomically(reports / IGNORED, b"*\n")  # as pytest does for its cache
+    is_first = not (ReportsFolder(reports).history.exists() or os.path.lexists(reports / IGNORED))
+    if is_first:
+        ignored = "*" if reports in above else OURS.replace(" ", "\n")
+        write_atomically(reports / IGNORED, f"{ignored}\n".encode())  # as pytest does for its cache
     folder.path.mkdir(parents=True)
 
     def remove() -> None:
@@ -118,6 +125,8 @@ def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
                 if path == reports and [each.name for each in path.iterdir()] == [IGNORED]:
                     (path / IGNORED).unlink()
                 path.rmdir()
+            if is_first and not ReportsFolder(reports).runs.exists():
+                (reports / IGNORED).unlink(missing_ok=True)
 
     return remove
 

@@ -20,7 +20,7 @@ from pytest_training.execution.readers.protocol import Measured
 from pytest_training.execution.readers.titles import rounds
 from pytest_training.jobs.source.literals import last_name
 
-FEWEST_DIGITS, LONGEST_LABEL = 3, 40
+FEWEST_DIGITS, LONGEST_LABEL = 3, 60
 _DIGITS = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf)"
 _ALONE = re.compile(
     rf"\s*(?:(?:\w+\.)?(?:tensor|array|float\d*|variable)\()?[\[{{(\s]*(?P<number>{_DIGITS})\s*(?P<percent>%?)"
@@ -32,7 +32,7 @@ _COMPARES = re.compile(
     r"\b(?:improv\w*|initial\w*|before|untrained|random|from|baseline|target|threshold)\b", re.IGNORECASE
 )
 _ARROW = re.compile("->|→")
-_LABEL = re.compile(r"[^\W\d][\w .+()=/-]{0,40}")
+_LABEL = re.compile(r"[^\W\d][\w .+()=/-]{0,60}")
 
 
 class _Candidate(NamedTuple):
@@ -73,7 +73,7 @@ def named_numbers(notes: Path, workplace: Path, known: Mapping[str, Number]) -> 
     calls = list(calls_of(notes, workplace))
     candidates: dict[str, list[_Candidate]] = defaultdict(list)
     for call in calls:
-        if not _compares(call):
+        if not (_compares(call) or _is_before(call)):
             all_found = [each for each in _candidates(call, calls) if is_measured(each.name)]
             new = [each for each in all_found if not _is_known(each, known)]
             for found in all_found if any(each.is_case for each in new) else new:
@@ -129,6 +129,11 @@ def _compares(call: Call) -> bool:
     """Return True if a call says more than where the training is: `improved from 0.3 to 0.2`, `0.3 -> 0.2`."""
     measured = [shown for shown in call.shown if call.source.name_of(shown.value)]
     return bool(_COMPARES.search(" ".join(call.texts))) or any(_ARROW.search(each.before) for each in measured[1:])
+
+
+def _is_before(call: Call) -> bool:
+    """Return True if what a call shows is of a state that is trained only later: `theta = descend(X, y, theta)`."""
+    return any(call.source.is_trained_below(shown.value) for shown in call.shown)
 
 
 def _is_read(texts: Iterable[str]) -> bool:

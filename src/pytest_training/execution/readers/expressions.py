@@ -157,6 +157,20 @@ class Source:
                 return name.lower()
         return ""
 
+    def is_trained_below(self, value: ast.expr) -> bool:
+        """Return True if a variable in an expression is made from itself further down: it was not trained yet."""
+        scope, names = self.function(value), {*_variables(value)}
+        return any(
+            node.lineno > value.lineno
+            and self.function(node) is scope
+            and isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Call)
+            and not any(isinstance(outer, ast.For | ast.While) for outer in self.around(node))
+            and names & {*_variables(node.targets[0])} & {name for each in node.value.args for name in _variables(each)}
+            for node in self.nodes
+            if isinstance(node, ast.Assign)
+        )
+
     def part_of(self, value: ast.expr) -> str:
         """Return the part of the data that an expression is of, by the names in it or by the function around it."""
         for node in walk(value):

@@ -38,6 +38,7 @@ _OF_FEATURES = (
 )  # `total_cover: {'f0': 10.0, 'f1': 8.0}`: the names of features that have none are no F1
 _OF_SAMPLE = r"(?i:^(?=.*\b(?:actual|true|real|expected)\w*\s*[:=\s]\s*\S?\d)(?=.*\bpredict\w*\s*[:=\s]\s*\S?\d).*)"
 _CI = r"(?i)(\(\s*)?\b\d\d(?:\.\d)?\s?%\s*(?:ci|confidence|credible|conf\.?)\b(?:\s+intervals?\b)?(?(1)\s*\)|)"
+_GIVEN = r"(?:(?:the|an?|initial|test|given|zero|random|loaded|these)\s+)*(?:theta|parameters|weights)(?!\s+found)\b"
 _NOISE = tuple(
     (guards.split("~"), re.compile(pattern), replacement)
     for guards, pattern, replacement in (
@@ -53,6 +54,7 @@ _NOISE = tuple(
         ("(", _OBJECT, ""),
         ("%", _CI, lambda level: "" if level[1] else " ; "),  # `AUC (95% CI): 0.91`
         ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
+        ("theta~param~weight", rf"(?i)\bat\s+{_GIVEN}.*", ""),  # a cost that nothing has lowered yet
         ("warning~error", r"^(?:\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]])|.*\wWarning: ).*", ""),
         ("[cv~predict", rf"^\s*\[CV.*|{_OF_SAMPLE}", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
@@ -234,6 +236,7 @@ def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
     """Return what stands before a number; the lines of a log differ in their numbers alone."""
     function = _FUNCTION.search(before) if "(" in before else None
     head = before[: function.start() if function else None].rstrip()
+    head = head.rstrip("$€£")
     plain = head if function else head.rstrip("[{( \t'\"")
     is_open = plain != head.rstrip(" \t'\"")
     found = _SIGN.search(plain)
