@@ -18,7 +18,7 @@ from pytest_training.execution.readers.calls import named_numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_training.execution.readers.line import Number
+    from pytest_training.execution.readers.numbers import Number
 
 
 class Model:
@@ -50,6 +50,7 @@ def names() -> dict[str, Any]:
         "X_train": [],
         "X_test": [],
         "m": Model(),
+        "Model": Model,
         "forest": Model(2),
         "KNeighborsClassifier": Model,
         "correct": 9,
@@ -117,6 +118,16 @@ NAMED = {
         {"vor_f1": 0.4, "nach_allem_f1": 0.5},
     ),
     "the best": ("accs = [0.5, 0.75]\nprint(max(accs))", {"max_acc": 0.75}),
+    "errors by hand": (
+        "print(np.mean((p - y) ** 2))\nprint(np.mean(np.abs(p - y)))\nprint(np.sqrt(((p - y) ** 2).mean()))",
+        {"mse": 0.25, "mae": 0.25, "rmse": 0.5},
+    ),
+    "an element of a list": ("accuracies = [0.5, 0.75]\nprint('Eins', accuracies[0])", {"accuracy_0": 0.5}),
+    "the last element": ("accuracies = [0.5, 0.75]\nprint(accuracies[-1])", {"accuracy": 0.75}),
+    "several runs of each": (
+        "for i in range(2):\n    for n, k in [('eins', 1), ('zwei', 2)]:\n        print(n, Model(k + i).score())",
+        {"eins_score": 0.88, "zwei_score": 0.87},
+    ),
     "a root": ("print(np.sqrt(mean_squared_error(y, p)))", {"rmse": 2.0}),
     "a power": ("print(mean_squared_error(y, p) ** 0.5)", {"rmse": 2.0}),
     "per cent by hand": ("print(round(m.score(X, y) * 100, 2))", {"score": 0.89}),

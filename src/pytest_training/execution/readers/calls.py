@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_training.execution.attempt.startup.sitecustomize import MOST_TIMES
-from pytest_training.execution.readers.line import Number, clean, parse_number, read_line
+from pytest_training.execution.readers.line import clean, read_line
 from pytest_training.execution.readers.names import NOT_WHOLE, WORDS, estimator_in, is_measured, metric_name, words_of
 from pytest_training.execution.readers.noted import Call, Shown, calls_of
+from pytest_training.execution.readers.numbers import Number, parse_number
 from pytest_training.execution.readers.protocol import Measured
 from pytest_training.execution.readers.titles import rounds
 from pytest_training.jobs.source.literals import last_name
@@ -150,8 +151,10 @@ def _candidates(call: Call, calls: Sequence[Call]) -> Iterator[_Candidate]:
         found = _Candidate(name.rstrip("%"), numbers[-1] or 0, call, shown.value, title=title, is_read=is_read)
         labels = _labels(call, calls)
         if name and len(labels) > 1 and None not in numbers:
-            for label, number in zip(labels, numbers, strict=True):
-                yield found._replace(name=f"{label}_{found.name}", number=number or 0, is_case=True)
+            cases = dict(zip(labels, numbers, strict=True))  # the last number of each
+            for label, number in cases.items():
+                own = found._replace(name=f"{label}_{found.name}", number=number or 0, is_case=True)
+                yield own._replace(has_others=labels.count(label) > 1)
         elif name and numbers[-1] is not None:
             if not (text.strip().isdigit() and NOT_WHOLE.fullmatch(name)):
                 yield found._replace(has_others=_is_repeated(call))
@@ -220,7 +223,7 @@ def _labels(call: Call, calls: Sequence[Call]) -> list[str]:
     ]
     for each in (call, *sorted(same, key=lambda other: -other.node.lineno)):
         labels = [_label(each, row) for row in each.rows]
-        if all(labels) and len({*labels}) == len(labels):
+        if all(labels) and len({*labels}) > 1:
             return labels
     return []
 

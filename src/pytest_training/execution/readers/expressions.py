@@ -5,22 +5,28 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from pytest_training.execution.readers.arithmetic import (
+    METHODS,
+    counts_agreement,
+    is_library,
+    named_by_arithmetic,
+    root,
+    variables,
+    without_hundred,
+)
 from pytest_training.execution.readers.names import SPLIT, WORDS, estimator_in, is_measured, metric_name
 from pytest_training.jobs.source.literals import last_name, walk
 
 DEEPEST = 12
 _WRAPPERS = {"round", "float", "str", "mean", "average", "nanmean", "asarray", "array"}
-_METHODS = {"mean", "item", "numpy", "round", "result", "detach", "cpu", "tolist", "squeeze", "astype", "compute"}
 _VALUES = {"data", "values", "T"}
 """Functions, methods and attributes whose value is called as what they are given."""
 _CORRECT = re.compile(r"(?i)(n_|num_|total_|running_)?(correct\w*|hits|matches)")
 """How many are right: `correct / total`."""
-_PREDICTED = re.compile(r"(?i).*(pred|hat|output|guess|argmax|estimate|forecast).*|(y_?)?p|out")
 _TABLE = re.compile(r"(?i)(.*_)?(df|data|dataset|dataframe|frame|table|x|y)(_.*|\d*)")
 _RESULTS = re.compile(r"(?i)(result|metric|score|hist|cv|log|eval|report).*")
 """Variables with predictions, with data, and with results."""
 _SUMS = re.compile(r"^(running|total|sum|cumulative|accumulated)_(?=.)|_(sum|total)$")
-_SQUARED = re.compile(r"(?:.*_)?(?:mse|mean_squared_error|mean_squared)")
 _CALLED = {"criterion": "loss", "objective": "loss", "accuracy_fn": "accuracy"}
 _FOLDS = re.compile(r"cross_val_score|cross_validate")
 _HISTORY = re.compile(r"(?i)(.*?)(?:_?(?:history|hist|list|curve|values|log))?_?")
@@ -35,7 +41,6 @@ _PLURALS = {
 _ANY = {"print", "range", "str", "format", "append"}
 """Functions that take anything, and make no model of it."""
 _CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)(?:_(?:train|test|val|valid))?")
-_CASTS = {"float", "astype", "double", "int", "type"}
 _FITS = {"fit", "fit_transform", "fit_predict"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -69,20 +74,20 @@ class Source:
         nearest = max(local or found, key=lambda node: (node.lineno < here, node.lineno), default=None)
         return nearest.value if nearest else None
 
-    def name_of(self, value: ast.expr | None, depth: int = 0) -> str:  # noqa: C901, PLR0911  (one form of an expression each)
+    def name_of(self, value: ast.expr | None, depth: int = 0) -> str:  # noqa: C901, PLR0911, PLR0912  (one form of an expression each)
         """Return the name of the measurement that an expression is, with `%` behind it for a hundred times a share."""
         depth += 1
         if value is None or depth > DEEPEST:
             return ""
-        if _is_agreement(value):
-            return "accuracy"
+        if own := named_by_arithmetic(value):
+            return own
         match value:
-            case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _METHODS and not _is_library(base):
+            case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in METHODS and not is_library(base):
                 return self.name_of(base, depth)
             case ast.Call(func=function, args=[first, *_]) if last_name(function) in _WRAPPERS:
                 return self.name_of(first, depth)
             case ast.Call(func=function, args=[first, *_]) if last_name(function) == "sqrt":
-                return _root(self.name_of(first, depth))
+                return root(self.name_of(first, depth))
             case ast.Call(func=function):
                 own = _CALLED.get(last_name(function)) or _short(last_name(function))
                 return self._name_of_extreme(value, depth) or own
@@ -90,8 +95,10 @@ class Source:
                 return self._name_of_operation(value, depth)
             case ast.Subscript(value=base, slice=ast.Constant(value=str(key))):
                 return "" if _is_table(base) else _short(key) or self.name_of(base, depth)
+            case ast.Subscript(value=base, slice=ast.Constant(value=int(index))) if last_name(base) not in _VALUES:
+                return (name := self.name_of(base, depth)) and f"{_singular(name)}_{index}"
             case ast.Subscript(value=base):
-                return self.name_of(base, depth)
+                return _singular(self.name_of(base, depth))
             case ast.Attribute(value=base, attr=attribute) if attribute in _VALUES:
                 return self.name_of(base, depth)
             case ast.Attribute(value=base) if _is_table(base):
@@ -117,13 +124,13 @@ class Source:
                 return "correct%" if is_correct else (name := self.name_of(other, depth)) and f"{name}%"
             case ast.Div():
                 name = self.name_of(left, depth)
-                if _counts_agreement(left) or _CORRECT.fullmatch(last_name(left)):
+                if counts_agreement(left) or _CORRECT.fullmatch(last_name(left)):
                     return "accuracy"
-                if name == "correct%" or _counts_agreement(_without_hundred(left)):
+                if name == "correct%" or counts_agreement(without_hundred(left)):
                     return "accuracy%"
                 return _SUMS.sub("", name) if name and not self.name_of(right, depth) else ""
             case ast.Pow() if getattr(right, "value", 0) == 0.5:
-                return _root(self.name_of(left, depth))
+                return root(self.name_of(left, depth))
         return ""
 
     def name_of_list(self, value: ast.expr) -> tuple[str, bool]:
@@ -159,14 +166,14 @@ class Source:
 
     def is_trained_below(self, value: ast.expr) -> bool:
         """Return True if a variable in an expression is made from itself further down: it was not trained yet."""
-        scope, names = self.function(value), {*_variables(value)}
+        scope, names = self.function(value), {*variables(value)}
         return any(
             node.lineno > value.lineno
             and self.function(node) is scope
             and isinstance(node, ast.Assign)
             and isinstance(node.value, ast.Call)
             and not any(isinstance(outer, ast.For | ast.While) for outer in self.around(node))
-            and names & {*_variables(node.targets[0])} & {name for each in node.value.args for name in _variables(each)}
+            and names & {*variables(node.targets[0])} & {name for each in node.value.args for name in variables(each)}
             for node in self.nodes
             if isinstance(node, ast.Assign)
         )
@@ -187,7 +194,7 @@ class Source:
         """Return the name of the variable on which a method is called: `forest` for `forest.score(X, y)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
         for call in _calls(origin):
-            if is_measured(getattr(call.func, "attr", "")) and (names := _variables(call.func)):
+            if is_measured(getattr(call.func, "attr", "")) and (names := variables(call.func)):
                 return metric_name(names[0])
         return ""
 
@@ -195,16 +202,11 @@ class Source:
         """Return the last thing that a function is called with: `p_forest` of `r2_score(y, p_forest)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
         given = [call.args[-1] for call in _calls(origin) if call.args and is_measured(last_name(call.func))]
-        return metric_name(" ".join(_variables(given[0]))) if given else ""
+        return metric_name(" ".join(variables(given[0]))) if given else ""
 
 
 def _calls(value: ast.AST | None) -> Iterator[ast.Call]:
     return (node for node in walk(value) if isinstance(node, ast.Call)) if value else iter(())
-
-
-def _variables(value: ast.expr) -> list[str]:
-    """Return the names of the variables of an expression: of `model.predict(X)` these are `model` and `X`."""
-    return [node.id for node in walk(value) if isinstance(node, ast.Name)]
 
 
 def _adds_to(node: ast.AST, name: str) -> bool:
@@ -216,72 +218,13 @@ def _adds_to(node: ast.AST, name: str) -> bool:
 
 def _is_table(base: ast.expr) -> bool:
     """Return True for data, whose columns measure no model: `df["score"].mean()`."""
-    names = _variables(base)[:1]
+    names = variables(base)[:1]
     return any(map(_TABLE.fullmatch, names)) and not any(map(_RESULTS.fullmatch, names))
-
-
-def _is_library(base: ast.expr) -> bool:
-    """Return True for `np` in `np.mean(x)`: a module's function, not a method."""
-    return isinstance(base, ast.Name) and base.id in {"np", "numpy", "torch", "tf", "jnp", "K", "statistics", "math"}
-
-
-def _is_agreement(value: ast.expr) -> bool:
-    """Return True for `(p == y).mean()` and `np.mean(p == y)`."""
-    match value:
-        case ast.Call(func=ast.Attribute(value=base, attr="mean"), args=[]):
-            return _is_equality(base)
-        case ast.Call(func=function, args=[first, *_]) if last_name(function) in {"mean", "average"}:
-            return _is_equality(first)
-        case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _METHODS and not _is_library(base):
-            return _is_agreement(base)
-    return False
-
-
-def _is_equality(value: ast.expr, within: ast.expr | None = None) -> bool:
-    """Return True for a comparison of predictions with what they should be."""
-    match value:
-        case ast.Compare(ops=[ast.Eq()], comparators=[other]):
-            names = [
-                node.attr if isinstance(node, ast.Attribute) else last_name(node) for node in walk(within or value)
-            ]
-            return not isinstance(other, ast.Constant) and any(map(_PREDICTED.fullmatch, names))
-        case ast.GeneratorExp(elt=ast.Constant(value=1), generators=[ast.comprehension(ifs=[test])]):
-            return _is_equality(test, value)
-        case ast.GeneratorExp(elt=inner) | ast.ListComp(elt=inner):
-            return _is_equality(inner, value)
-        case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _CASTS:
-            return _is_equality(base)
-    return False
-
-
-def _counts_agreement(value: ast.expr | None) -> bool:
-    """Return True for `sum(p == y)` and `(p == y).sum().item()`."""
-    match value:
-        case ast.Call(func=ast.Attribute(value=base, attr="sum"), args=[]):
-            return _is_equality(base)
-        case ast.Call(func=function, args=[first, *_]) if last_name(function) in {"sum", "count_nonzero"}:
-            return _is_equality(first)
-        case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _METHODS and not _is_library(base):
-            return _counts_agreement(base)
-        case ast.Call(func=ast.Name(id="float" | "int"), args=[first]):
-            return _counts_agreement(first)
-    return False
-
-
-def _without_hundred(value: ast.expr) -> ast.expr | None:
-    match value:
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return right if getattr(left, "value", 0) == 100 else left if getattr(right, "value", 0) == 100 else None
-    return None
 
 
 def _singular(name: str) -> str:
     plural = next((plural for plural in _PLURALS if name.endswith(plural)), "")
     return name.removesuffix(plural) + _PLURALS[plural] if plural else name
-
-
-def _root(name: str) -> str:
-    return "rmse" if _SQUARED.fullmatch(name) else ""
 
 
 def _short(name: str) -> str:

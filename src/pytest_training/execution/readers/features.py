@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-from pytest_training.execution.readers.line import Number, parse_number
 from pytest_training.execution.readers.names import SPLITS, WORDS, estimator_in, is_measured
+from pytest_training.execution.readers.numbers import Number, parse_number
 
 LONGEST_ROW, MOST_ROWS, FEWEST_SORTED = 120, 50, 4
 _HEADING = re.compile(

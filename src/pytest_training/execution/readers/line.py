@@ -22,6 +22,7 @@ from pytest_training.execution.readers.names import (
     without_sentence,
     words_of,
 )
+from pytest_training.execution.readers.numbers import Number, parse_number
 
 MOST_WORDS, MOST_NUMBERS, MOST_PAIRS, LONGEST_WORD, _LONGEST_PREFIX = 7, 200, 40, 40, 160
 BOXES = {ord(each): "|" for each in "│┃║┆┇┊"} | {ord(each): " " for each in "╭╮╰╯┏┓┡┩└┘├┤┌┐┬┴┼╇╞╡╪─━═╌┄"}
@@ -102,9 +103,6 @@ _GOES_ON, _HYPHEN = re.compile(r"\s+[^\W\d]|\s*[):=]"), re.compile(r"-[^\W\d]")
 _AT, _INNER = re.compile(r"(?i)(?:\b(?:at|with|after|using)|@)\s*$"), re.compile(r"\s?%?\s+[^\W\d][^,;|:=\d]*[:=]")
 _WORD = string.ascii_letters + string.digits + "_/"
 _IN_WORDS = re.compile(r"(?<!\bis)(?<!\bwas)(?<=[^\W\d_])\s+$")
-_PARTS, _PLAIN = re.compile(r"(?s)([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)"), re.compile(r"(?i)\d+\.?\d*|\.\d+|nan|inf")
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
-_COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 _ONE = r"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf)(?:\s?%)?"
 _BETWEEN = r"\s*(?:,\s*and\b|[,/|&]|\band\b)\s*"
 _SEVERAL = re.compile(
@@ -121,7 +119,6 @@ SETTING = re.compile(
 _LETTER = re.compile(r"(?:\b(?:for|with|at|when|using)\s+|@)[^\W\d]$")
 _COMPARES = re.compile(r"[<>]=$|(?<![-=])[<>]$")  # `accuracy > 0.9` is a condition, and `accuracy -> 0.9` is none
 _JOINT, _CLOSED = re.compile(r"\band\b|&"), re.compile(r"\.?\s*\]")
-Number = Decimal | float  # a Decimal has the digits that are printed
 
 
 class Line(NamedTuple):
@@ -273,6 +270,8 @@ def _last_split(text: str) -> str:
 
 def _name(key: _Key, *, is_whole: bool, has_bare: bool) -> str:
     """Return the name of a measurement, or nothing if the number measures nothing."""
+    if is_whole and key.name == "reward" and not has_bare:  # of a step
+        return ""
     if is_whole and (key.sign in _WEAK or "/" in key.text or any(map(NOT_WHOLE.fullmatch, key.words))):
         return ""
     is_bare = has_bare and key.sign in {":", "="} and key.split == key.text.lower() and not is_whole
@@ -288,16 +287,3 @@ def _value(text: str, tail: re.Match[str], key: _Key) -> tuple[Number | None, De
         is_share = text.isdigit() and value <= of > 0 and any(map(SHARE.fullmatch, key.words))
         return (int(value) / of if is_share else None), None
     return value and value.scaleb(places), mean and mean.scaleb(-2 if tail["also"] else places)
-
-
-def parse_number(text: str) -> Decimal | None:
-    """Return a text as a number, or None if it is not a number or can be read in two ways: `1,234`."""
-    parts = _PARTS.fullmatch(text.replace("\u2212", "-"))
-    sign, digits, exponent = parts.groups() if parts else ("", "", "")
-    if _THOUSANDS.fullmatch(digits):
-        digits = digits.replace(",", "")
-    elif _COMMA.fullmatch(digits):
-        digits = digits.replace(".", "").replace(",", ".")
-    elif not _PLAIN.fullmatch(digits):
-        return None
-    return Decimal(sign + digits + exponent)

@@ -13,9 +13,10 @@ from msgspec import Struct, field
 from pytest_training.execution.job_files import CHUNK, open_own
 from pytest_training.execution.readers.calls import named_numbers
 from pytest_training.execution.readers.features import FeatureList, is_of_data, kind_of
-from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
+from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, clean, read_line
 from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
 from pytest_training.execution.readers.nested import NestedDict
+from pytest_training.execution.readers.numbers import Number, parse_number
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from pytest_training.execution.readers.line import LEVEL, SETTING, Number
+from pytest_training.execution.readers.line import LEVEL, SETTING
 from pytest_training.execution.readers.names import ANY, CASE, SPLIT, WORDS, estimator_in, is_measured, label_of
+from pytest_training.execution.readers.numbers import Number
 
 _FILLERS = frozenset(word for word in WORDS["fillers"] if len(word) > 1)
 _NEUTRAL = (WORDS["activities"] | WORDS["titles"] | WORDS["splits"] | _FILLERS) - {"summary", "final"}
