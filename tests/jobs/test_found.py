@@ -138,6 +138,39 @@ TRAINS = {
         "for i in range(9):\n    w, b = w - alpha * dw, b - alpha * db\n",
         "x.py:1: descends",
     ),
+    "by hand, the rate and its slope in one name": (
+        "x.py",
+        "for e in range(epochs):\n    m = m - (m_gradient / n) * alpha_rate\n",
+        "x.py:1: descends",
+    ),
+    "by hand, with numpy's subtract": (
+        "x.py",
+        "for i in range(9):\n    w = np.subtract(w, learning_rate * d_w[0])\n",
+        "x.py:1: descends",
+    ),
+    "by hand, the step in a name": (
+        "x.py",
+        "for i in range(n_iteration):\n    delta_v = eta * error * z\n    v = v + delta_v\n",
+        "x.py:1: descends",
+    ),
+    "by hand, in a function that has no loop": (
+        "x.py",
+        "def update():\n    w[0] -= lear_rate * total[0]\nfor epoch in range(9):\n    update()\n",
+        "x.py:2: descends by a learning rate",
+    ),
+    "by hand, in camel case": (
+        "x.py",
+        "def new(w, s):\n    return w - s * learningRate\nfor epoch in r:\n    w = new(w, slope(w))\n",
+        "x.py:2: descends by a learning rate",
+    ),
+    "by hand, in a graph of tensorflow 1": (
+        "x.py",
+        "new = w.assign(w - learning_rate * g)\nfor _ in range(9):\n    s.run(new)\n",
+        "x.py:1: descends",
+    ),
+    "a network by hand, with epochs": ("x.py", "net = Net()\nnet.backward(x, y, epochs)\nprint(1)\n", "x.py:2: calls"),
+    "a name in camel case": ("x.py", "model = trainModel(x, y)\nprint(model)\n", "x.py:1: calls trainModel"),
+    "an agent that is training": ("x.py", "agent.training()\nprint(1)\n", "x.py:1: calls agent.training"),
     "by hand, up": ("x.py", "while d > 1:\n    w[0] += alpha * deriv_fun(w) / n\n", "x.py:1: descends"),
     "a class of one's own": (
         "x.py",
@@ -170,6 +203,8 @@ TRAINS = {
         "def main(_):\n    estimator.train(input_fn=f)\nif __name__ == '__main__':\n    tf.app.run()\n",
         "x.py:2",
     ),
+    "a script in a folder of tests": ("Test/lander.py", "print(1)\nmodel.fit(x, y)\n", "model.fit"),
+    "a script that is called like a test": ("test_svm.py", "clf.fit(x, y)\nprint(clf.score(x, y))\n", "clf.fit"),
     "a script that is called a test": ("mnist_test.py", LOOP + "\nmain()\n", "loss.backward"),
     "a module that is called": (
         "x.py",
@@ -220,6 +255,11 @@ LEFT = {
     "a blend": ("x.py", "for epoch in names:\n    x = a - alpha * b\nprint(train(0, epochs=0))\n", "nothing"),
     "a number taken off": ("x.py", "for x in images:\n    x = x - 0.5 * data\n    y = y + 0.1 * grad\n", "nothing"),
     "a background taken off": ("x.py", "for x in images:\n    x -= alpha * blur(x)\n", "nothing"),
+    "a dropped part": (
+        "x.py",
+        "for epoch in names:\n    x = x - dropout_rate * mask\nprint(train(0, epochs=0))\n",
+        "nothing",
+    ),
     "a schedule": ("x.py", "for step in steps:\n    lr -= lr * 0.1\n    print(lr)\n", "nothing"),
     "a function of scipy": ("x.py", "x['a'] = read(1)\nprint(minimize(f, x0))\n", "nothing"),
     "a plot": ("plot_train.py", "plt.plot(read('train.log'))\n", None),

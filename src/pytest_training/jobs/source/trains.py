@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pytest_training.jobs.source.by_hand import RATE, ROUNDS, descends, has, snake, step_of
 from pytest_training.jobs.source.literals import is_main_guard, last_name, module_statements, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.jobs.source.used import Definition, reached
@@ -21,17 +22,18 @@ _PARTS = re.compile(
 )
 _STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|demo|app|(pre)?train(ing)?)s?(_.*)?")
 """Stems of files that may start what other files define."""
+_TESTS = re.compile(r"(.*/)?((tests?|testing)/.*|test_[^/]*|[^/]*_test|conftest)\.py")  # by their paths
 _OTHERS = re.compile(
-    r"(.*/)?((tests?|testing)/.*|test_[^/]*|conftest|setup|[^/]*submitit[^/]*"
+    r"(.*/)?(setup|[^/]*submitit[^/]*"
     r"|([^/]*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_[^/]*)?)\.py"
-)  # tests and benchmarks, by their paths
+)  # benchmarks, and what starts others
 _COMPARES = re.compile(rb"(?s)(?!.*(?:perf_counter|timeit|time\.time\(|Profile)).*?(?:accuracy|auc|f1_|rmse|score)")
-_CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what tests contain
+_CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test(_\w|\(\))")  # what tests contain
 _WORDS = (
     b"fit(|fit_|backward(|train(|_train|train_|training(|rainer|tune(|learn(|minimize(|apply_gradients|apply_updates"
     b"|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *|RATE *|ETA *|* lr"
-    b"|* LR|* learning_rate|* LEARNING_RATE|decision_tree|* grad|*grad|* dw|*dw|* d_|*d_|_descent(|_regression("
-    b"|_search(|* alpha|random_forest(|uner.run(|mcmc|fmin_"
+    b"|* LR|learningRate|trainModel(|* learning_rate|* LEARNING_RATE|decision_tree|* grad|*grad|* dw|*dw|* d_|*d_"
+    b"|_descent(|_regression(|_search(|* alpha|random_forest(|uner.run(|mcmc|fmin_"
 ).split(b"|")  # what a file contains that trains by itself
 _PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_")
 """What local modules contain on the way to what trains."""
@@ -56,7 +58,7 @@ _TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|age
 _TRAINS = re.compile(
     r".*\.(fit_(generator|one_cycle|flat_cos|predict)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
     rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.({_BY_HAND})\(…\)|\.{_FUNCTION}\(.*|(?!super\.).*\.{_FUNCTION}\(…\)"
-    rf"|.*({_TRAINERS}).*\.train\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
+    rf"|.*({_TRAINERS}).*\.train(ing)?\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
     r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
     r"|(mcmc|svi)( \w+)?\.run\(…\)|.*tuner\.run\(.*|.*\.hyperparameter_search\(.*|.*agent.*\.learn\(\)"
     # What learns how to prepare data, or fits a curve, trains no model.
@@ -64,7 +66,7 @@ _TRAINS = re.compile(
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _STEPS = re.compile(
-    r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
+    r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta|epochs?)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
 )  # calls of a network by hand, and of SciPy: `net.backward(x, y, lr)`, `fmin_cg(cost, theta)`
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
 _SERVES = re.compile(
@@ -73,10 +75,7 @@ _SERVES = re.compile(
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
-_ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|max_pass|passes|num_steps|max_steps|timesteps", re.IGNORECASE)
 _PREPARES = re.compile(r"scaler|preproc|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # they train nothing
-_GRADIENT = re.compile(r"grad|deriv|^d_?(w|b|weights?|bias|theta)\d?$|^d_[mc]$", re.IGNORECASE)
-_RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate", "LR", "LEARNING_RATE", "ETA"}
 
 
 def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], sources: Sources) -> Candidate | None:
@@ -91,7 +90,8 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     if not (is_named or ((has_words or _STARTS.fullmatch(stem)) and _RUNS.search(content))):
         return None
     compares = "benchmark" in stem and _COMPARES.match(content)  # models, not speed
-    if (_OTHERS.fullmatch(place.lower()) and not compares) or (stem.endswith("_test") and _CHECKS.search(content)):
+    is_test = _TESTS.fullmatch(place.lower()) and _CHECKS.search(content)
+    if is_test or (_OTHERS.fullmatch(place.lower()) and not compares):
         return Candidate(is_job=False, why="is named as a test or a benchmark") if has_words or is_named else None
     if not is_named and _SERVES.search(content):
         return Candidate(is_job=False, why="serves an app") if has_words else None
@@ -174,22 +174,31 @@ class _Signs:
         for node in nodes:
             if isinstance(node, ast.For | ast.While):
                 counted = [*walk(node.target), *walk(node.iter)] if isinstance(node, ast.For) else []
-                has_rounds = any(_ROUNDS.search(last_name(each)) for each in counted)  # over epochs
+                has_rounds = any(ROUNDS.search(last_name(each)) for each in counted)  # over epochs
                 self._has_rounds |= has_rounds
-                if _descends(node, has_rounds=has_rounds):
+                if descends(node, has_rounds=has_rounds):
                     return f"{source.where(node)}: descends in a loop"
-            if self._descent is None and isinstance(node, ast.BinOp) and _is_step(node):
-                self._descent = f"{source.where(node)}: descends by a learning rate"
-            if isinstance(node, ast.Call) and not any(map(_is_no_round, node.keywords)):
-                words = self._words(node)
-                is_bare = words.endswith((".train()", ".training()"))
-                steps = (".back" in words or ".fmin_" in words) and _STEPS.search(ast.unparse(node))
-                if steps or _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, node)):
-                    return _sentence(source, node)
-                if words.partition("(")[0].endswith((".backward", ".manual_backward")):
-                    self._backward = self._backward or _sentence(source, node)
-                self._has_optimiser |= "optim" in words or last_name(node.func) in {"step", "add_", "sub_"}
+            if isinstance(node, ast.expr | ast.stmt) and (step := step_of(node)) and step.descends:
+                self._descent = self._descent or f"{source.where(node)}: descends by a learning rate"
+            if isinstance(node, ast.Call) and (sign := self._called(source, node)):
+                return sign
         return (self._backward if self._has_optimiser else None) or (self._descent if self._has_rounds else None)
+
+    def _called(self, source: Source, call: ast.Call) -> str | None:
+        """Return the sign of a call that trains; remember a `backward`, and an optimiser."""
+        words, name = self._words(call), last_name(call.func)
+        if any(map(_is_no_round, call.keywords)):
+            return None
+        is_bare = words.endswith((".train()", ".training()"))
+        steps = (".back" in words or ".fmin_" in words) and _STEPS.search(ast.unparse(call))
+        if steps or _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, call)):
+            return _sentence(source, call)
+        if name in {"assign", "assign_sub"} and any(has(RATE, each) for each in call.args):
+            return f"{source.where(call)}: descends by a learning rate"
+        if name in {"backward", "manual_backward"}:
+            self._backward = self._backward or _sentence(source, call)
+        self._has_optimiser |= "optim" in words or name in {"step", "add_", "sub_"}
+        return None
 
     def _is_own(self, source: Source, call: ast.Call) -> bool:
         """Return True for a call of a method of a class of this file that takes no mode."""
@@ -206,42 +215,14 @@ class _Signs:
         values = [*call.args, *(each.value for each in call.keywords)]
         is_mode = len(values) == 1 and (isinstance(values[0], ast.Constant) or last_name(values[0]) in _MODES)
         made, name = owner and self._made.get(owner), last_name(call.func)
+        name = snake(name) if name[:1].islower() else name
         shown = "…" if values and not (is_mode and below and name == "train") else ""
         return f"{made + ' ' if made else ''}{owner or ('' if below is None else '?')}.{name}({shown})".lower()
 
 
-def _descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
-    """Return True for a loop that changes something by a learning rate; one not over epochs, by a product taken off."""
-    changes = [node for node in walk(loop) if isinstance(node, ast.AugAssign) and last_name(node.target) not in _RATES]
-    if not has_rounds:
-        changes = [each for each in changes if isinstance(each.op, ast.Sub) and isinstance(each.value, ast.BinOp)]
-    rates = _RATES if has_rounds else _RATES - {"alpha", "step_size"}
-    steps = (node for node in walk(loop) if isinstance(node, ast.BinOp | ast.AugAssign))
-    by_rate = any(last_name(node) in rates for change in changes for node in walk(change.value))
-    return by_rate or any(map(_is_down, steps))
-
-
-def _is_down(step: ast.BinOp | ast.AugAssign) -> bool:
-    """Return True for `weight - rate * gradient`, also `+=`, by their names, and for `weight - 0.01 * gradient`."""
-    value = step.value if isinstance(step, ast.AugAssign) else step.right
-    if not (isinstance(step.op, ast.Sub | ast.Add) and isinstance(value, ast.BinOp)):
-        return False
-    nodes, is_product = [*walk(value)], isinstance(value.op, ast.Mult | ast.Div)
-    names = [last_name(node) for node in nodes]
-    fractions = (isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value < 1 for node in nodes)
-    has_rate = not _RATES.isdisjoint(names) or (isinstance(step.op, ast.Sub) and any(fractions))
-    return is_product and has_rate and any(map(_GRADIENT.search, names))
-
-
 def _is_no_round(keyword: ast.keyword) -> bool:
     """Return True for `total_timesteps=0`: the call loads a model."""
-    return getattr(keyword.value, "value", None) == 0 and bool(_ROUNDS.search(keyword.arg or ""))
-
-
-def _is_step(node: ast.BinOp) -> bool:
-    """Return True for `weight - rate * gradient`."""
-    factors = [*walk(node.right)] if isinstance(node.op, ast.Sub) and isinstance(node.right, ast.BinOp) else []
-    return ast.Mult in map(type, factors) and not (_RATES - {"alpha"}).isdisjoint(map(last_name, factors))
+    return getattr(keyword.value, "value", None) == 0 and bool(ROUNDS.search(keyword.arg or ""))
 
 
 def _sentence(source: Source, call: ast.Call) -> str:
