@@ -169,6 +169,30 @@ TRAINS = {
         "x.py:1: descends",
     ),
     "a network by hand, with epochs": ("x.py", "net = Net()\nnet.backward(x, y, epochs)\nprint(1)\n", "x.py:2: calls"),
+    "the normal equation": (
+        "x.py",
+        "w = np.linalg.inv(X.T @ X) @ X.T @ y\nprint(X @ w)\n",
+        "x.py:1: solves for a model",
+    ),
+    "the normal equation, of matrices": ("x.py", "w = (X.T * X).I * X.T * label\nprint(w)\n", "x.py:1: solves"),
+    "the normal equation, solved": ("x.py", "w = np.linalg.solve(A, X.T.dot(y))\nprint(w)\n", "x.py:1: solves"),
+    "least squares": ("x.py", "w = np.linalg.lstsq(X, y_train)[0]\nprint(X @ w)\n", "x.py:1: solves"),
+    "a line by its means": ("x.py", "slope = a / c\nb = y_mean - slope * x_mean\nprint(b)\n", "x.py:2: solves"),
+    "Newton's step": ("x.py", "w = w - np.dot(np.linalg.inv(H), gradient)\nprint(w)\n", "x.py:1: solves"),
+    "a Gaussian process": ("x.py", "K_inv = pinv(K)\nmu = K_s @ K_inv @ y\nprint(mu)\n", "x.py:2: solves"),
+    "Gaussians": (
+        "x.py",
+        "def density(x, mu, C):\n    return (x - mu).T.dot(inv(C)).dot(x - mu)\nprint(density(x, mu, C))\n",
+        "x.py:2: solves",
+    ),
+    "naive Bayes by counting": (
+        "x.py",
+        "model = NaiveBayes(texts, labels)\nprint(model.predict(more))\n",
+        "x.py:2: calls model.predict",
+    ),
+    "naive Bayes in a function": ("x.py", "if x:\n    naive_bayes_classification()\n", "naive_bayes_classification"),
+    "a perceptron": ("x.py", "labels = perceptron(x, y)\nprint(labels)\n", "calls perceptron"),
+    "a tree that is grown": ("x.py", "tree = growTree(x, entropy)\nprint(tree)\n", "calls growTree"),
     "a name in camel case": ("x.py", "model = trainModel(x, y)\nprint(model)\n", "x.py:1: calls trainModel"),
     "an agent that is training": ("x.py", "agent.training()\nprint(1)\n", "x.py:1: calls agent.training"),
     "by hand, up": ("x.py", "while d > 1:\n    w[0] += alpha * deriv_fun(w) / n\n", "x.py:1: descends"),
@@ -261,6 +285,26 @@ LEFT = {
         "nothing",
     ),
     "a schedule": ("x.py", "for step in steps:\n    lr -= lr * 0.1\n    print(lr)\n", "nothing"),
+    "a product": ("x.py", "for i in range(9):\n    print(i * y_train, fit_it(inv_std * (x - mean)))\n", "nothing"),
+    "symbols that are solved": ("x.py", "print(solve(x + y, y), mean - x * y, fit_it(mean - mu * mean))\n", "nothing"),
+    "a perceptron that is made": ("x.py", "print(Perceptron(3), fit_it(KMeans(3)))\n", "nothing"),
+    "a tree of places": ("x.py", "print(build_tree(places), fit_it(0))\n", "nothing"),
+    "a gradient with an optimiser that takes no step": (
+        "x.py",
+        "optimizer = optim.SGD(p, lr=0.1)\nloss.backward()\noptimizer.zero_grad()\n",
+        "nothing",
+    ),
+    "a forest that selects": (
+        "feature_selection.py",
+        "forest.fit(x, y)\nprint(forest.feature_importances_)\n",
+        "nothing",
+    ),
+    "a name that only speaks": ("training.py", GUARD.replace("main()", "logger.info('ready')"), "only defines"),
+    "a name that only builds": (
+        "training_pipeline.py",
+        "with open('p.json') as file:\n    p = json.load(file)\npipe = Pipeline([SVC(**p)])\n",
+        "only defines",
+    ),
     "a function of scipy": ("x.py", "x['a'] = read(1)\nprint(minimize(f, x0))\n", "nothing"),
     "a plot": ("plot_train.py", "plt.plot(read('train.log'))\n", None),
     "a launcher": ("run_with_submitit.py", "import main\nmain.train(1)\n", "is named as a test"),
@@ -383,7 +427,7 @@ def test_a_script_whose_neighbour_trains_is_found_by_any_name(tmp_path: Path) ->
     step = "def svm(x, eta):\n    for t in range(max_pass):\n        w = w - eta * (-C * x)\n    return w\n"
     write(tmp_path, {"hinge.py": step, "plot_line.py": "from hinge import svm\nw = svm(x, 0.1)\nprint(w)\n"})
     [job] = discover(tmp_path, tmp_path, FILES)
-    assert (job.source, job.evidence) == ("plot_line.py", "hinge.py:3: descends by a learning rate")
+    assert (job.source, job.evidence) == ("plot_line.py", "hinge.py:2: descends in a loop")
 
 
 TREES = {

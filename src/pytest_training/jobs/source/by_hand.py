@@ -1,9 +1,8 @@
-"""Models that a script fits without a library: by steps down a gradient."""
+"""Models that a script fits without a library: by steps down a gradient, or in closed form."""
 
 import ast
 import functools
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from pytest_training.jobs.source.literals import last_name, walk
@@ -19,6 +18,14 @@ _ANY_RATE = re.compile(rf"{_FACTOR.pattern}|(.*_)?rate")
 _GRADIENT = re.compile(r".*(grad|deriv).*|d_?(w|b|weights?|bias(es)?|theta)_?\d?[a-z]?|d_[mc]")
 _CHANGE = re.compile(r"(.*_)?(delta|update|change|velocity)(_.*)?|d_.*|d[wb]\d?")  # what a step adds to a weight
 
+_MEAN = re.compile(r"(.*_)?(mean|avg|average|mu|[xy]_?bar)(_.*)?")
+_INVERSE = re.compile(r"\w*?p?inv(erse)?|inv_(k|cov\w*|sigma|xtx|h|hess\w*)")
+_SOLVERS = re.compile(r".*\blstsq|.*(linalg|la|LA)\.solve")
+_TARGET = re.compile(
+    rf"y(_?(tr|train|data|true|obs))?|(train|data)_y|(.*_)?(target|label)s?(_.*)?|{_GRADIENT.pattern}|{_MEAN.pattern}"
+)
+"""What an inverse is multiplied by in the normal equation, a Newton step, a Gaussian process, or a Gaussian."""
+
 
 class Step(NamedTuple):
     """A sum or a difference: `w - x`, `w -= x`, `np.subtract(w, x)`, `w + x`."""
@@ -27,54 +34,68 @@ class Step(NamedTuple):
     value: ast.expr  # what is added or taken off
 
     @property
-    def is_along_gradient(self) -> bool:
-        """True for `weight - rate * gradient`, also `+`, by their names, and for `weight - 0.01 * gradient`."""
-        is_product = isinstance(self.value, ast.BinOp) and isinstance(self.value.op, ast.Mult | ast.Div)
-        if not (is_product and has(_GRADIENT, self.value)):
-            return False
-        numbers = [node.value for node in walk(self.value) if isinstance(node, ast.Constant)]
-        is_small = any(isinstance(each, float) and each < 1 for each in numbers)
-        return has(_ANY_RATE, self.value) or (self.is_down and is_small)
-
-    @property
     def descends(self) -> bool:
-        """True for a step that needs a loop over epochs elsewhere to be a training."""
-        is_product = any(isinstance(node, ast.Mult) for node in walk(self.value))
-        return self.is_along_gradient or (self.is_down and is_product and has(RATE, self.value))
+        """True for `w - rate * slope`; by their names for `w + rate * gradient` and `w - 0.01 * gradient`."""
+        nodes = [*walk(self.value)]
+        numbers = (node.value for node in nodes if isinstance(node, ast.Constant))
+        is_small = any(isinstance(number, float) and number < 1 for number in numbers)
+        by_gradient = has(_ANY_RATE, self.value) or (self.is_down and is_small)
+        is_step = (self.is_down and has(RATE, self.value)) or (by_gradient and has(_GRADIENT, self.value))
+        return is_step and any(isinstance(node, ast.Mult) for node in nodes)
 
 
 def step_of(node: ast.AST) -> Step | None:
     """Return what a node adds or takes off, or None; the schedule of a learning rate is no step."""
-    operation: ast.AST = ast.Sub()
     match node:
-        case ast.AugAssign(target=changed, op=operation, value=value):
-            pass
-        case ast.BinOp(left=changed, op=operation, right=value):
-            pass
+        case (
+            ast.AugAssign(target=changed, op=ast.Sub() | ast.Add() as sign, value=value)
+            | ast.BinOp(left=changed, op=ast.Sub() | ast.Add() as sign, right=value)
+        ):
+            is_down = isinstance(sign, ast.Sub)
         case ast.Call(func=function, args=[changed, value, *_]) if last_name(function) == "subtract":
-            pass
+            is_down = True
         case _:
             return None
-    is_rate = _FACTOR.fullmatch(snake(last_name(changed)))
-    is_sum = isinstance(operation, ast.Sub | ast.Add)
-    return Step(isinstance(operation, ast.Sub), value) if is_sum and not is_rate else None
+    return None if _FACTOR.fullmatch(snake(last_name(changed))) else Step(is_down, value)
 
 
-def descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
-    """Return True for a loop that changes something by a learning rate; one not over epochs, by a product taken off."""
-    nodes = [*walk(loop)]
-    rates = _FACTOR if has_rounds else RATE
-    by_rate = any(has(rates, value) for node in nodes for value in _changes(node, has_rounds=has_rounds))
-    return by_rate or any(step.is_along_gradient for step in map(step_of, nodes) if step)
+def changes(node: ast.AST) -> bool:
+    """Return True for `w += alpha * error`, `delta = rate * error`: in a loop over epochs, a training."""
+    match node:
+        case ast.AugAssign(target=target, value=value):
+            return has(_FACTOR, value) and not has(_FACTOR, target)
+        case ast.Assign(targets=[target], value=ast.BinOp() as value):
+            return has(_FACTOR, value) and has(_CHANGE, target)
+    return False
 
 
-def _changes(node: ast.AST, *, has_rounds: bool) -> Iterator[ast.expr]:
-    """Yield what a node adds to something that is no learning rate, also as `delta = rate * error`."""
-    if isinstance(node, ast.AugAssign) and not has(_FACTOR, node.target):
-        if has_rounds or (isinstance(node.op, ast.Sub) and isinstance(node.value, ast.BinOp)):
-            yield node.value
-    elif isinstance(node, ast.Assign) and has_rounds and isinstance(node.value, ast.BinOp):
-        yield from (node.value for target in node.targets if has(_CHANGE, target))
+def solves(node: ast.AST) -> bool:
+    """Return True for `inv(X.T @ X) @ X.T @ y`, `lstsq(X, y)`, and the intercept `y_mean - m * x_mean`."""
+    match node:
+        case ast.Call(func=function, args=[_, target, *_]) if _SOLVERS.fullmatch(ast.unparse(function)):
+            return has(_TARGET, target)
+        case ast.BinOp(left=mean, op=ast.Sub(), right=ast.BinOp(left=slope, op=ast.Mult(), right=other)):
+            return has(_MEAN, mean) and has(_MEAN, slope) != has(_MEAN, other)
+    factors = _factors(node)
+    others = [each for each in factors if not _is_inverse(each)]
+    return len(others) < len(factors) and any(has(_TARGET, each) for each in others)
+
+
+def _factors(node: ast.AST) -> list[ast.AST]:
+    """Return what is multiplied: `a`, `b` and `c` for `np.dot(a @ b, c)`, `a.dot(b * c)`."""
+    match node:
+        case (
+            ast.BinOp(left=left, op=ast.Mult() | ast.MatMult(), right=right)
+            | ast.Call(func=ast.Attribute(attr="dot" | "matmul"), args=[left, right])
+            | ast.Call(func=ast.Attribute(value=left, attr="dot"), args=[right])
+        ):
+            return [*_factors(left), *_factors(right)]
+    return [node]
+
+
+def _is_inverse(node: ast.AST) -> bool:
+    name = last_name(node.func if isinstance(node, ast.Call) else node)
+    return bool(_INVERSE.fullmatch(snake(name))) or (isinstance(node, ast.Attribute) and node.attr == "I")
 
 
 def has(names: re.Pattern[str], node: ast.AST) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pytest_training.jobs.source.by_hand import RATE, ROUNDS, descends, has, snake, step_of
+from pytest_training.jobs.source.by_hand import RATE, ROUNDS, changes, has, snake, solves, step_of
 from pytest_training.jobs.source.literals import is_main_guard, last_name, module_statements, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.jobs.source.used import Definition, reached
@@ -30,16 +30,19 @@ _OTHERS = re.compile(
 _COMPARES = re.compile(rb"(?s)(?!.*(?:perf_counter|timeit|time\.time\(|Profile)).*?(?:accuracy|auc|f1_|rmse|score)")
 _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test(_\w|\(\))")  # what tests contain
 _WORDS = (
-    b"fit(|fit_|backward(|train(|_train|train_|training(|rainer|tune(|learn(|minimize(|apply_gradients|apply_updates"
-    b"|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *|RATE *|ETA *|* lr"
-    b"|* LR|learningRate|trainModel(|* learning_rate|* LEARNING_RATE|decision_tree|* grad|*grad|* dw|*dw|* d_|*d_"
-    b"|_descent(|_regression(|_search(|* alpha|random_forest(|uner.run(|mcmc|fmin_"
+    b"fit(|fit_|backward(|train(|_train|train_|training(|trainModel(|rainer|tune(|learn(|minimize(|apply_gradients"
+    b"|apply_updates|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *|RATE *"
+    b"|ETA *|* lr|* LR|* learning_rate|* LEARNING_RATE|learningRate|* grad|*grad|* dw|*dw|* d_|*d_|* alpha|_descent("
+    b"|_regression(|_search(|random_forest(|uner.run(|mcmc|fmin_|inv(|_inv|.I *|lstsq(|.solve(|slope|Slope|naive_bay"
+    b"|Naive_Bay|aiveBay|perceptron(|means(|_tree(|growTree(|buildTree(|createTree("
 ).split(b"|")  # what a file contains that trains by itself
-_PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_")
+_PASSED = re.compile(
+    rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_|inv\(|lstsq|solve\(|_bayes|_tree\("
+)
 """What local modules contain on the way to what trains."""
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
-    rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
+    rb"__name__\s*==|==\s*__name__|^(?:for|while|with|if)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
     rb"|^(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|^[\w, ]+=.*\b(?:fit|train|main)\w*\(",
     re.MULTILINE,
 )  # what a file contains that does more than import and define
@@ -48,26 +51,29 @@ _FUNCTION = (
     r"|networks?|loop|epochs?|episodes?|step(_\w+)?|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
     r"|discriminator|generator|main|supervised|unsupervised)))?"
 )
-_BY_HAND = (
-    r"(\w+_)?gradient_descent(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression|random_forest"
-    r"|(train|fit)_((my|the|a)_)?(perceptron|naive_bayes|(linear|logistic)_regression|svm|knn|tree|forest|mlp|rbf|cnn|rnn|lstm"
+_BY_HAND = re.compile(
+    r"(\w+_)?gradient_descent(_\w+)?|k_?means(_\w+)?|(multi_layer_)?perceptron(_\w+)?|naive_bayes(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression|random_forest"
+    r"|(train|fit)_((my|the|a)_)?(perceptron|naive_bayes|nb|(linear|logistic)_regression|svm|knn|tree|forest|mlp|rbf|cnn|rnn|lstm"
     r"|decision_tree|random_forest|xgb(oost)?|lgbm|lightgbm|catboost|gmm|k?means)(_\w+)?"
-    r"|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn)_decision_tree|decision_tree_learning"
+    r"|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn|create|generate)_(decision_)?tree|decision_tree_learning"
 )  # functions of scripts without a library
+_ENTROPY = re.compile(rb"(?i)entropy|gini|gain|decision")  # what a tree that is learnt is grown by
 _TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
 _TRAINS = re.compile(
     r".*\.(fit_(generator|one_cycle|flat_cos|predict)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
-    rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.({_BY_HAND})\(…\)|\.{_FUNCTION}\(.*|(?!super\.).*\.{_FUNCTION}\(…\)"
+    rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.{_FUNCTION}\(.*|(?!super\.).*\.{_FUNCTION}\(…\)"
     rf"|.*({_TRAINERS}).*\.train(ing)?\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
     r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
+    r"|\w*naive_?bayes\w* \w+\.(predict|classify)\w*\(…\)"
     r"|(mcmc|svi)( \w+)?\.run\(…\)|.*tuner\.run\(.*|.*\.hyperparameter_search\(.*|.*agent.*\.learn\(\)"
     # What learns how to prepare data, or fits a curve, trains no model.
-    r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
+    r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|embedder|binari|discreti|svd|umap|tsne|polynomialf|spline"
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _STEPS = re.compile(
     r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta|epochs?)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
 )  # calls of a network by hand, and of SciPy: `net.backward(x, y, lr)`, `fmin_cg(cost, theta)`
+_UPDATES = re.compile(r".*\.((\w+_)?step(_\w+)?|optimi[sz]e\w*|(add|sub)_)\(.*|.*optim.*\.update\w*\(.*")
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
 _SERVES = re.compile(
     rb"^(?:import|from)\s+(?:streamlit|gradio|dash|airflow|flask|fastapi|uvicorn|nicegui|\w*tkinter)\b", re.MULTILINE
@@ -75,7 +81,12 @@ _SERVES = re.compile(
 _SETUP = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
 )  # calls at the top of a module that only defines things
+_QUIET = re.compile(
+    rf"{_SETUP.pattern}|print|log|debug|info|warn(ing)?|error|open|(safe_)?loads?|dict|items|replace|format"
+)  # calls that train nothing, whatever the file is named
 _PREPARES = re.compile(r"scaler|preproc|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # they train nothing
+_SELECTS = re.compile(r"pre_?proc|feature_(select|engineer)|data_prep", re.IGNORECASE)  # files that train nothing
+_PREDICTS = re.compile(rb"\.(predict|score|evaluate)\w*\(|accuracy|cross_val")  # unless they contain this
 
 
 def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], sources: Sources) -> Candidate | None:
@@ -103,8 +114,9 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     if sign := _first_sign(source, body, sources, is_followed=runs):
         return Candidate(is_job=True, why=sign)
     if is_named:
-        why = f"is named {path.name}, and does something when it is run" if runs else "only defines or assigns"
-        return Candidate(runs, why)
+        works = any(_runs(each, _QUIET) for each in body)
+        why = f"is named {path.name}, and does something when it is run" if works else "only defines or assigns"
+        return Candidate(works, why)
     return Candidate(is_job=False, why="nothing that it runs trains") if has_words else None
 
 
@@ -115,11 +127,12 @@ def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
     yield from (file.read_bytes() for file in files if file.is_file())
 
 
-def _runs(statement: ast.stmt) -> bool:
-    """Return True for a statement of a module that does more than to import, assign or set up."""
-    calls = (node.value for node in walk(statement) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
-    is_work = isinstance(statement, ast.For | ast.While | ast.With | ast.Assert | ast.Raise)
-    return is_work or is_main_guard(statement) or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
+def _runs(statement: ast.stmt, idle: re.Pattern[str] = _SETUP) -> bool:
+    """Return True for a statement of a module that does more than to import, assign and make idle calls."""
+    is_block = is_main_guard(statement) or isinstance(statement, ast.For | ast.While | ast.With)
+    parts = [statement] if is_block else [node for node in walk(statement) if isinstance(node, ast.Expr)]
+    calls = (node for part in parts for node in walk(part) if isinstance(node, ast.Call))
+    return any(not idle.fullmatch(last_name(call.func)) for call in calls)
 
 
 def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
@@ -150,6 +163,8 @@ class _Signs:
 
         A class's methods count if they are named somewhere.
         """
+        if _SELECTS.search(source.path.stem) and not _PREDICTS.search(source.content):
+            return None
         if nodes and isinstance(nodes[0], ast.ClassDef):
             if _PREPARES.search(nodes[0].name):
                 return None
@@ -176,10 +191,14 @@ class _Signs:
                 counted = [*walk(node.target), *walk(node.iter)] if isinstance(node, ast.For) else []
                 has_rounds = any(ROUNDS.search(last_name(each)) for each in counted)  # over epochs
                 self._has_rounds |= has_rounds
-                if descends(node, has_rounds=has_rounds):
+                steps = map(step_of, walk(node))
+                if any(step.descends for step in steps if step) or (has_rounds and any(map(changes, walk(node)))):
                     return f"{source.where(node)}: descends in a loop"
-            if isinstance(node, ast.expr | ast.stmt) and (step := step_of(node)) and step.descends:
-                self._descent = self._descent or f"{source.where(node)}: descends by a learning rate"
+            if isinstance(node, ast.BinOp | ast.AugAssign | ast.Call):
+                if solves(node):
+                    return f"{source.where(node)}: solves for a model"
+                if (step := step_of(node)) and step.descends:
+                    self._descent = self._descent or f"{source.where(node)}: descends by a learning rate"
             if isinstance(node, ast.Call) and (sign := self._called(source, node)):
                 return sign
         return (self._backward if self._has_optimiser else None) or (self._descent if self._has_rounds else None)
@@ -191,13 +210,16 @@ class _Signs:
             return None
         is_bare = words.endswith((".train()", ".training()"))
         steps = (".back" in words or ".fmin_" in words) and _STEPS.search(ast.unparse(call))
-        if steps or _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, call)):
+        is_function = isinstance(call.func, ast.Name) and bool(call.args or call.keywords or "bayes" in words)
+        by_hand = is_function and name[:1].islower() and bool(_BY_HAND.fullmatch(snake(name)))
+        by_hand &= "tree" not in words or bool(_ENTROPY.search(source.content))
+        if steps or by_hand or _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, call)):
             return _sentence(source, call)
         if name in {"assign", "assign_sub"} and any(has(RATE, each) for each in call.args):
             return f"{source.where(call)}: descends by a learning rate"
         if name in {"backward", "manual_backward"}:
             self._backward = self._backward or _sentence(source, call)
-        self._has_optimiser |= "optim" in words or name in {"step", "add_", "sub_"}
+        self._has_optimiser |= bool(_UPDATES.fullmatch(words))
         return None
 
     def _is_own(self, source: Source, call: ast.Call) -> bool:
