@@ -54,6 +54,7 @@ class AttemptFolder(Struct, frozen=True):
     log = Inside("log.txt", "own")  # output of the job, stdout and stderr
     events = Inside("events.jsonl", "own")  # calls of `run.log` and `run.progress`, one JSON object a line
     result = Inside("result.json", "own")  # the job's metrics or its failure, as JSON
+    printed = Inside("printed.txt", "own")  # what each call of `print` in a script's files has printed
     started = Inside("started.json")  # the attempt as it began, or as it failed: a slot that dies leaves it
     usage = Inside("usage.json")  # what the attempt uses now, if another machine may execute it
     pruned = Inside("pruned.json")  # why a search gives the attempt up; the attempt ends once it is there

@@ -28,6 +28,7 @@ from pytest_training.execution.attempt import environment
 from pytest_training.execution.attempt.finish import Beginning, end_interpreter
 from pytest_training.execution.attempt.messages import NO_RESULT, AttemptRequest, Failure, Result
 from pytest_training.execution.attempt.run import Run
+from pytest_training.execution.attempt.startup.sitecustomize import Printed
 from pytest_training.execution.attempt.warm import run_script, shadowed
 from pytest_training.execution.outcome import UnfitMetricError, with_predicted
 from pytest_training.jobs.kinds.protocol import Call, Command
@@ -221,8 +222,9 @@ def _become_program(request: AttemptRequest, program: Command, warm: Beginning |
         _leave(Result(data=run.used), request)
         if warm and program.is_warm and not shadowed(program):
             environment.seed_generators(request.job, request.seed).__enter__()
+            Printed(str(request.files.printed)).begin()
             end_interpreter(warm, run_script(program, threads=request.threads))
-        environment.seed_program(request.job, request.seed, program)
+        environment.prepare_program(request.job, request.seed, program, request.files.printed)
         os.execvp(program.argv[0], program.words)
     except DataError as error:
         failure = Failure(cause="data", message=str(error))

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from pytest_training.execution.attempt.startup import sitecustomize
-from pytest_training.execution.attempt.startup.sitecustomize import VARIABLE, Seeder
+from pytest_training.execution.attempt.startup.sitecustomize import PRINTED, VARIABLE, Seeder
 from pytest_training.jobs.kinds.protocol import Command
 from pytest_training.jobs.model import Job, NeededOutcome
 from pytest_training.wording import in_utf8
@@ -116,11 +116,11 @@ def seed_generators(job: Job, seed: int) -> Seeder:
     return Seeder(int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8]) if job.seeded else None)
 
 
-def seed_program(job: Job, seed: int, program: Command) -> None:
-    """Have a script's own interpreter seed the generators when it starts."""
+def prepare_program(job: Job, seed: int, program: Command, printed: Path) -> None:
+    """Have a script's own interpreter seed the generators when it starts, and note in a file what it prints."""
     number = seed_generators(job, seed).seed
-    if program.argv[0] == sys.executable and number is not None:
-        os.environ[VARIABLE] = str(number)
+    if program.argv[0] == sys.executable:
+        os.environ |= {PRINTED: str(printed)} | ({} if number is None else {VARIABLE: str(number)})
         os.environ["PYTHONPATH"] = os.pathsep.join([STARTUP, os.environ.get("PYTHONPATH", "")])
 
 

@@ -24,10 +24,9 @@ from typing import NoReturn
 from msgspec import Struct
 
 from pytest_training.execution.attempt.environment import PACKAGE
+from pytest_training.execution.attempt.startup.sitecustomize import INSTALLED, STANDARD
 from pytest_training.processes import flush_c_streams
 
-INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
-STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  (compared with texts)
 FILES: tuple[type, ...] = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair, io.FileIO)
 """Python's own, the outermost first: what one of them holds back goes to the next."""
 SHORTEST_S = 0.01

@@ -11,7 +11,7 @@ from typing import BinaryIO, ClassVar
 from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
-from pytest_training.execution.readers.bare import ALONE, MOST_PRINTS, named_numbers
+from pytest_training.execution.readers.calls import named_numbers
 from pytest_training.execution.readers.features import FeatureList, is_of_data, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, Number, clean, parse_number, read_line
 from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
@@ -20,6 +20,8 @@ from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, M
 from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
 
+ALONE = re.compile(r"\s*[\[{]?\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?\s*[\]}]?\s*")
+"""A line that is a number."""
 LONGEST_LINE, LONGEST_TITLE, MOST_NAMES, MOST_CASES, MOST_ABOVE = 4_000, 200, 500, 30, 4
 MOST_BYTES, MOST_LIVE_BYTES = 2**22, 2**13
 """What is read of a log at its end, a quarter of it at its begin, and by a poll: a second reads about 1 MB."""
@@ -219,7 +221,6 @@ class FollowedLog:
         self._printed = Printed(attempt.job.metrics.stdout if attempt.job.metrics else "")
         self._attempt, self._offset, self._rest = attempt, 0, b""
         self._has_ended = isinstance(attempt, EndedAttempt)
-        self._alone, self._tail = dict[int, str](), dict[int, str]()  # by number, bare numbers; the last line
 
     def poll(self) -> Iterator[Point]:
         """Yield what the new lines measure."""
@@ -233,23 +234,20 @@ class FollowedLog:
         self._rest = self._rest[-self._printed.most_bytes :]
 
     def metrics(self) -> Iterator[tuple[str, Measured]]:
-        """Yield the last number of each name; of a log without any, bare numbers by the calls that print them."""
+        """Yield the last number of each name, then those that have a name by the calls that printed them alone."""
         finals = [(name, value, line) for name, (value, line) in self._printed.finals.items()]
         if len({case[0] for name, *_ in finals if (case := CASE.match(name))}) > MOST_CASES:
             finals = [final for final in finals if not CASE.match(final[0])]
-        if not finals and self._tail and self._attempt.job.path and not self._printed.pattern:
-            finals = [*named_numbers(Path(self._attempt.job.path), self._alone | self._tail, *self._tail)]
         for name, value, line in finals:
             yield name, Measured(value, f"stdout line {line}", name in self._printed.titles.replaced)
+        if self._has_ended and not self._printed.pattern:
+            known = {name: value for name, value, _ in finals}
+            yield from named_numbers(self._attempt.folder.printed, Path(self._attempt.job.workplace), known)
 
     def _points(self, lines: list[bytes]) -> Iterator[Point]:
         for line in lines:
             text = line[-self._printed.most_bytes :].decode("utf-8", "replace")
             read = self._printed.feed(text)
-            self._tail = {self._printed.line: text} if text.strip() else self._tail
-            is_short = len(text) < LONGEST_TITLE and len(self._alone) <= MOST_PRINTS
-            if self._has_ended and is_short and ALONE.fullmatch(text):
-                self._alone[self._printed.line] = text
             if read.values or read.progress:
                 values = {name: float(value) for name, value in read.values.items() if isfinite(value)}
                 yield Point("stdout", {**read.counters, **values}, read.progress)

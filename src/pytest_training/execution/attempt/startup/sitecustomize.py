@@ -1,10 +1,12 @@
-"""Seeds the global generators of a job's process, also those of libraries that are imported later.
+"""Seeds the global generators of a job's process, also those of libraries imported later, and notes what it prints.
 
 Python imports it by this name when a script's own interpreter starts; then it needs nothing but the standard library.
 """
 
 from __future__ import annotations
 
+import atexit
+import builtins
 import importlib.machinery
 import os
 import sys
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 VARIABLE = "TRAINING_GENERATORS"  # environment variable with the seed for a script's own interpreter
+PRINTED = "TRAINING_PRINTED"  # environment variable with the file for what a script's own interpreter prints
+MOST_CALLS, MOST_TIMES, MOST_VALUES, LONGEST = 200, 30, 10, 400  # what is noted of calls of `print`, and of a text
+INSTALLED = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("site-packages", "dist-packages"))
+STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  (see TYPE_CHECKING)
 
 
 def _log_below(module: Any, _seed: int | None) -> None:
@@ -77,9 +83,70 @@ class Seeder:
         return spec
 
 
+class PrintCall:
+    """What one call of `print` in a file has printed."""
+
+    def __init__(self) -> None:
+        self.times = self.at = 0  # how often, and as which one of all
+        self.texts: list[list[str]] = []  # of its values, the first times
+        self.last: list[str] = []
+
+
+class Printed:
+    """Notes what each call of `print` in the user's own files prints: a number alone has the name of its call."""
+
+    def __init__(self, file: str) -> None:
+        self.file, self.process, self.count = file, os.getpid(), 0
+        self.calls: dict[tuple[str, int], PrintCall | None] = {}
+
+    def begin(self) -> None:
+        """Note it from now on, and leave it in the file when the interpreter ends."""
+        original = builtins.print
+
+        def print(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: Any = False) -> None:  # noqa: A001  (it is to be taken for Python's own)
+            if file is None or file is sys.stdout:
+                values = tuple(value if type(value) is str else str(value) for value in values)
+                frame = sys._getframe(1)  # noqa: SLF001  (no public name)
+                self.note(frame.f_code.co_filename, frame.f_lineno, values)
+            original(*values, sep=sep, end=end, file=file, flush=flush)
+
+        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+            setattr(print, name, getattr(original, name))
+        builtins.print = print
+        atexit.register(self.leave)
+
+    def note(self, path: str, line: int, values: Sequence[str]) -> None:
+        """Note what the call in a line of a file prints now."""
+        if (key := (path, line)) not in self.calls:
+            is_installed = path.startswith((STANDARD, "<")) or any(part in path for part in INSTALLED)
+            self.calls[key] = None if is_installed or len(self.calls) >= MOST_CALLS else PrintCall()
+        if call := self.calls[key]:
+            self.count += 1
+            call.times, call.at, call.last = (
+                call.times + 1,
+                self.count,
+                [text[-LONGEST:] for text in values[:MOST_VALUES]],
+            )
+            if call.times <= MOST_TIMES:
+                call.texts.append(call.last)
+
+    def leave(self) -> None:
+        """Write it, unless this is a process that the script has forked."""
+        calls = [(*key, call.times, call.at, call.texts, call.last) for key, call in self.calls.items() if call]
+        if calls and os.getpid() == self.process:
+            try:
+                with open(self.file, "x", encoding="ascii") as file:  # noqa: PTH123  (see TYPE_CHECKING)
+                    file.write(ascii(calls))  # json would be one more module in the script's interpreter
+            except OSError:
+                pass  # the disk is full: numbers alone have no names
+
+
 def _start() -> None:
-    """Seed, remove every trace, and do what the user's own sitecustomize does."""
-    Seeder(int(os.environ.pop(VARIABLE))).__enter__()
+    """Seed and note, remove every trace, and do what the user's own sitecustomize does."""
+    if seed := os.environ.pop(VARIABLE, ""):
+        Seeder(int(seed)).__enter__()
+    if file := os.environ.pop(PRINTED, ""):
+        Printed(file).begin()
     sys.path.remove(os.path.dirname(__file__))  # noqa: PTH120  (see TYPE_CHECKING)
     os.environ["PYTHONPATH"] = os.environ["PYTHONPATH"].partition(os.pathsep)[2]
     ours = sys.modules.pop(__name__)
@@ -92,5 +159,5 @@ def _start() -> None:
         sys.modules.setdefault(__name__, ours)
 
 
-if __name__ == "sitecustomize" and VARIABLE in os.environ:
+if __name__ == "sitecustomize" and {VARIABLE, PRINTED} & os.environ.keys():
     _start()

@@ -1,0 +1,237 @@
+"""Numbers that a script prints, named by the calls of `print` that printed them: `print(accuracy_score(y, p))`.
+
+The attempt notes what each call has printed. The text around a number names it where it can; this reads the rest.
+"""
+
+import ast
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_training.execution.attempt.startup.sitecustomize import MOST_TIMES
+from pytest_training.execution.readers.line import Number, clean, parse_number, read_line
+from pytest_training.execution.readers.names import NOT_WHOLE, WORDS, estimator_in, is_measured, metric_name, words_of
+from pytest_training.execution.readers.noted import Call, Shown, calls_of
+from pytest_training.execution.readers.protocol import Measured
+from pytest_training.execution.readers.titles import rounds
+from pytest_training.jobs.source.literals import last_name
+
+FEWEST_DIGITS, LONGEST_LABEL = 3, 40
+_DIGITS = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf)"
+_ALONE = re.compile(
+    rf"\s*(?:(?:\w+\.)?(?:tensor|array|float\d*|variable)\()?[\[{{(\s]*(?P<number>{_DIGITS})\s*(?P<percent>%?)"
+    r"[\]})\s]*(?:,\s*\w+=.*)?\)?\s*",
+    re.IGNORECASE | re.DOTALL,
+)  # `0.9`, `93%`, `[0.9]`, `tensor(0.9, grad_fn=…)`
+_WRAPPED = re.compile(
+    r"(?:np\.)?(?:float\d+|array|tensor)\(|,?\s*(?:dtype|device|grad_fn)=[^,\])]*|[\])](?=\s*\)?\s*$)"
+)
+_COMPARES = re.compile(
+    r"\b(?:improv\w*|initial\w*|before|untrained|random|from|baseline|target|threshold)\b", re.IGNORECASE
+)
+_ARROW = re.compile("->|→")
+_LABEL = re.compile(r"[^\W\d][\w .+()=/-]{0,40}")
+
+
+class _Candidate(NamedTuple):
+    """A number that may be a metric."""
+
+    name: str
+    number: Number
+    call: Call
+    value: ast.expr
+    has_others: bool = False  # True if other numbers of this call do not count
+    about: str = ""  # how it comes from what was printed, if it is not that itself
+    title: str = ""  # the text that was printed before it
+    is_case: bool = False  # True if its name says of which case of several it is
+    is_read: bool = False  # True if the log is read there: it has another number under the name
+
+    def named(self, *kinds: str) -> str:
+        """Return its name behind what tells it from others: the part of the data, the estimator, a variable."""
+        source, texts = self.call.source, " ".join(self.call.texts)
+        before = {
+            "part": lambda: source.part_of(self.value),
+            "text": lambda: estimator_in(texts) or "_".join(word for word in words_of(texts) if not is_measured(word)),
+            "owner": lambda: source.owner_of(self.value),
+            "argument": lambda: source.argument_of(self.value),
+            "title": lambda: self.title,
+        }
+        labels = [label for kind in kinds if (label := before[kind]()) and label not in self.name]
+        return "_".join([*labels, self.name])
+
+
+_WAYS = (
+    *(("part",), ("text",), ("owner",), ("argument",), ("title",)),
+    *(("part", "text"), ("part", "owner"), ("part", "argument"), ("title", "part"), ("title", "argument")),
+)
+
+
+def named_numbers(notes: Path, workplace: Path, known: Mapping[str, Number]) -> Iterator[tuple[str, Measured]]:
+    """Yield the numbers by the calls that printed them, but those that are known by the text around them."""
+    calls = list(calls_of(notes, workplace))
+    candidates: dict[str, list[_Candidate]] = defaultdict(list)
+    for call in calls:
+        if not _compares(call):
+            all_found = [each for each in _candidates(call, calls) if is_measured(each.name)]
+            new = [each for each in all_found if not _is_known(each, known)]
+            for found in all_found if any(each.is_case for each in new) else new:
+                candidates[found.name].append(found)
+    given = dict(known)
+    for name, several in candidates.items():
+        for own, found, has_others in list(_told_apart(name, _distinct(several), given)):
+            given[own] = found.number
+            place = f"{found.about}stdout of {_relative(found.call.noted.path, workplace)} line {found.call.noted.line}"
+            yield own, Measured(found.number, place, has_others or found.has_others)
+
+
+def _relative(path: str, workplace: Path) -> str:
+    place = workplace / path
+    return str(place.relative_to(workplace)) if place.is_relative_to(workplace) else place.name
+
+
+def _distinct(several: Iterable[_Candidate]) -> list[_Candidate]:
+    """Return the candidates of one name in their order, each number once, with the most digits."""
+    distinct: list[_Candidate] = []
+    for found in sorted(several, key=lambda each: (each.call.noted.at, -len(str(each.number)))):
+        distinct += [] if any(_agree(each.number, found.number) for each in distinct) else [found]
+    return distinct
+
+
+def _agree(one: Number, other: Number) -> bool:
+    return math.isclose(one, other, rel_tol=1e-6) or rounds(one, other) or rounds(other, one)
+
+
+def _told_apart(
+    name: str, several: Sequence[_Candidate], known: Mapping[str, Number]
+) -> Iterator[tuple[str, _Candidate, bool]]:
+    """Yield each candidate under a name of its own; where there is none the last one alone."""
+    ways = _WAYS if len(several) > 1 else _WAYS[:3] if name in known and not several[0].is_read else ()
+    for kinds in ways:
+        names = [each.named(*kinds) for each in several]
+        if len({*names}) == len(names) and known.keys().isdisjoint(names):
+            yield from ((own, each, False) for own, each in zip(names, several, strict=True))
+            return
+    if name not in known and (several[-1].is_case or not several[-1].is_read):
+        yield name, several[-1], len(several) > 1
+
+
+def _is_known(found: _Candidate, known: Mapping[str, Number]) -> bool:
+    """Return True if the log says this number with words: under this name, or it has digits enough to be the same."""
+    if found.name in known and _agree(known[found.name], found.number):
+        return True
+    digits = len(str(abs(found.number)).replace(".", "").strip("0"))
+    return (found.is_read or digits >= FEWEST_DIGITS) and any(_agree(found.number, each) for each in known.values())
+
+
+def _compares(call: Call) -> bool:
+    """Return True if a call says more than where the training is: `improved from 0.3 to 0.2`, `0.3 -> 0.2`."""
+    measured = [shown for shown in call.shown if call.source.name_of(shown.value)]
+    return bool(_COMPARES.search(" ".join(call.texts))) or any(_ARROW.search(each.before) for each in measured[1:])
+
+
+def _is_read(texts: Iterable[str]) -> bool:
+    """Return True if the log is read where this was printed."""
+    return any(read_line(clean(line)).values for line in " ".join(texts).splitlines())
+
+
+def _candidates(call: Call, calls: Sequence[Call]) -> Iterator[_Candidate]:
+    """Yield the numbers of a call: one for each case that it tells apart, else those of the last time."""
+    title, is_read = _title(call, calls), _is_read(call.noted.last)
+    for at, shown in enumerate(call.shown):
+        name, text = call.source.name_of(shown.value), call.rows[-1][at]
+        numbers = [_number(row[at], shown, is_share=name.endswith("%")) for row in call.rows]
+        found = _Candidate(name.rstrip("%"), numbers[-1] or 0, call, shown.value, title=title, is_read=is_read)
+        labels = _labels(call, calls)
+        if name and len(labels) > 1 and None not in numbers:
+            for label, number in zip(labels, numbers, strict=True):
+                yield found._replace(name=f"{label}_{found.name}", number=number or 0, is_case=True)
+        elif name and numbers[-1] is not None:
+            if not (text.strip().isdigit() and NOT_WHOLE.fullmatch(name)):
+                yield found._replace(has_others=_is_repeated(call))
+        elif len(listed := _list(text)) > 1:
+            yield from _of_list(found, listed)
+
+
+def _of_list(found: _Candidate, numbers: Sequence[Number]) -> Iterator[_Candidate]:
+    """Yield the mean of the numbers of folds, or the last number of a history."""
+    name, is_folds = found.call.source.name_of_list(found.value)
+    if name and is_folds:
+        mean = sum(map(float, numbers)) / len(numbers)
+        yield found._replace(name=name, number=mean, about=f"mean of {len(numbers)} values, ")
+    elif name:
+        yield found._replace(name=name, number=numbers[-1], has_others=_is_repeated(found.call))
+
+
+def _title(call: Call, calls: Iterable[Call]) -> str:
+    """Return the constant text that was printed last above a call, in the same function."""
+    own, line = call.source.function(call.node), call.node.lineno
+    above = [each for each in calls if each.source is call.source and each.node.lineno < line and not each.shown]
+    texts = [" ".join(each.texts) for each in above if each.source.function(each.node) is own]
+    words = [text for text in texts if re.search(r"\w", text)]
+    return metric_name(words[-1])[:LONGEST_LABEL] if words else ""
+
+
+def _is_repeated(call: Call) -> bool:
+    """Return True if a call has printed several numbers that are no course of one training."""
+    match call.repeated:
+        case ast.While() | ast.For(iter=ast.Call(func=ast.Name(id="range"))):
+            return False
+    return call.noted.times > 1
+
+
+def _number(text: str, shown: Shown, *, is_share: bool) -> Decimal | None:
+    """Return a value as a number, if it is one with decimals or stands alone."""
+    found = _ALONE.fullmatch(text)
+    number = parse_number(found["number"]) if found else None
+    if found is None or number is None:
+        return None
+    is_percent = shown.is_percent or found["percent"] or is_share
+    is_plain = number.is_finite() and number == number.to_integral_value() and not (shown.is_alone or is_percent)
+    if is_plain and "." not in text:
+        return None
+    return number.scaleb(-2) if is_percent and number.is_finite() else number
+
+
+def _list(text: str) -> list[Decimal]:
+    """Return the numbers of a list as it is printed, maybe without its begin."""
+    plain = _WRAPPED.sub(" ", text).strip(" \n()")
+    cells = re.split(r"[,\s]+", plain.strip("[]… ")) if plain.count("[") <= 1 else []
+    numbers = [parse_number(cell) for cell in cells[text.lstrip()[:1] not in "[(at" :]]
+    return [number for number in numbers if number is not None] if None not in numbers else []
+
+
+def _labels(call: Call, calls: Sequence[Call]) -> list[str]:
+    """Return what tells the times of a call apart: in what it prints, or in what was printed before it in its loop."""
+    if not 1 < call.noted.times <= MOST_TIMES:
+        return []
+    same = [
+        each
+        for each in calls
+        if each.repeated is call.repeated is not None
+        and each.noted.times == call.noted.times
+        and each.node.lineno < call.node.lineno
+    ]
+    for each in (call, *sorted(same, key=lambda other: -other.node.lineno)):
+        labels = [_label(each, row) for row in each.rows]
+        if all(labels) and len({*labels}) == len(labels):
+            return labels
+    return []
+
+
+def _label(call: Call, row: Sequence[str]) -> str:
+    """Return the case of which a call prints, by the texts and the settings in it."""
+    labels: list[str] = []
+    for shown, text in zip(call.shown, row, strict=True):
+        own, before = last_name(shown.value), words_of(shown.before)
+        kind = call.source.setting_of(call.repeated, own) or (
+            before[-1] if before and before[-1] in WORDS["labels"] else ""
+        )
+        if kind and _ALONE.fullmatch(text):
+            labels.append(f"{kind}_{text.strip()}")
+        elif _LABEL.fullmatch(text) and not is_measured(own):
+            labels.append(metric_name(text))
+    return "_".join(filter(None, labels))

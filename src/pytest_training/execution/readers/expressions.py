@@ -1,0 +1,268 @@
+"""What an expression measures, by its source: `round(accuracy_score(y, p), 3)` is accuracy."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from pytest_training.execution.readers.names import SPLIT, WORDS, estimator_in, is_measured, metric_name
+from pytest_training.jobs.source.literals import last_name, walk
+
+DEEPEST = 12
+_WRAPPERS = {"round", "float", "str", "mean", "average", "nanmean", "asarray", "array"}
+_METHODS = {"mean", "item", "numpy", "round", "result", "detach", "cpu", "tolist", "squeeze", "astype", "compute"}
+_VALUES = {"data", "values", "T"}
+"""Functions, methods and attributes whose value is called as what they are given."""
+_CORRECT = re.compile(
+    r"(n_|num_|total_|running_)?(correct\w*|corrects|hits|matches)", re.IGNORECASE
+)  # `correct / total`
+_SUMS = re.compile(r"^(running|total|sum|cumulative|accumulated)_(?=.)|_(sum|total)$")
+_SQUARED = re.compile(r"(?:.*_)?(?:mse|mean_squared_error|mean_squared)")
+_CALLED = {"criterion": "loss", "objective": "loss", "accuracy_fn": "accuracy"}
+_FOLDS = re.compile(r"cross_val_score|cross_validate")
+_HISTORY = re.compile(r"(?i)(.*?)(?:_?(?:history|hist|list|curve|values|log))?_?")
+_PLURALS = {
+    "losses": "loss",
+    "costs": "cost",
+    "errors": "error",
+    "accuracies": "accuracy",
+    "accs": "acc",
+    "scores": "score",
+}
+_ANY = {"print", "range", "str", "format", "append"}
+"""Functions that take anything, and make no model of it."""
+_CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)")
+_FITS = {"fit", "fit_transform", "fit_predict"}
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Source:
+    """A file of Python: what it assigns, and what stands around each node."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.nodes = list(walk(tree))
+        self.above = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self._assigned: dict[str, list[ast.Assign | ast.AnnAssign]] = defaultdict(list)
+        for node in self.nodes:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                target = node.targets[-1] if isinstance(node, ast.Assign) else node.target
+                self._assigned[last_name(target)].append(node)
+
+    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield what stands around a node, the innermost first."""
+        while (outer := self.above.get(node)) is not None:
+            yield (node := outer)
+
+    def function(self, node: ast.AST) -> ast.AST | None:
+        """Return the function around a node, or None at the level of the module."""
+        return next((outer for outer in self.around(node) if isinstance(outer, FUNCTIONS)), None)
+
+    def value_of(self, name: ast.expr) -> ast.expr | None:
+        """Return what a variable was given last above its use, in the same function if there."""
+        own, here = self.function(name), getattr(name, "lineno", 0)
+        found = self._assigned.get(last_name(name), ())
+        local = [node for node in found if self.function(node) is own]
+        nearest = max(local or found, key=lambda node: (node.lineno < here, node.lineno), default=None)
+        return nearest.value if nearest else None
+
+    def name_of(self, value: ast.expr | None, depth: int = 0) -> str:  # noqa: C901, PLR0911  (one form of an expression each)
+        """Return the name of the measurement that an expression is, with `%` behind it for a hundred times a share."""
+        depth += 1
+        if value is None or depth > DEEPEST:
+            return ""
+        if _is_agreement(value):
+            return "accuracy"
+        match value:
+            case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _METHODS and not _is_library(base):
+                return self.name_of(base, depth)
+            case ast.Call(func=function, args=[first, *_]) if last_name(function) in _WRAPPERS:
+                return self.name_of(first, depth)
+            case ast.Call(func=function, args=[first, *_]) if last_name(function) == "sqrt":
+                return _root(self.name_of(first, depth))
+            case ast.Call(func=function):
+                return (
+                    self._name_of_extreme(value, depth)
+                    or _CALLED.get(last_name(function))
+                    or _short(last_name(function))
+                )
+            case ast.BinOp():
+                return self._name_of_operation(value, depth)
+            case ast.Subscript(value=base, slice=ast.Constant(value=str(key))):
+                return _short(key) or self.name_of(base, depth)
+            case ast.Subscript(value=base):
+                return self.name_of(base, depth)
+            case ast.Attribute(value=base, attr=attribute) if attribute in _VALUES:
+                return self.name_of(base, depth)
+            case ast.Name() | ast.Attribute():
+                name = _short(last_name(value))
+                return _singular(name) or self.name_of(self.value_of(value), depth)
+        return ""
+
+    def _name_of_extreme(self, value: ast.Call, depth: int) -> str:
+        """Return `max_accuracy` for `max(accuracies)` and `accuracies.max()`."""
+        which, base = last_name(value.func), value.args[0] if value.args else getattr(value.func, "value", None)
+        name = self.name_of(base, depth) if which in {"max", "min"} else ""
+        return name and f"{which}_{name}"
+
+    def _name_of_operation(self, value: ast.BinOp, depth: int) -> str:
+        """Return `accuracy` for `correct / total`, `accuracy%` for 100 times that, `rmse` for `mse ** 0.5`."""
+        left, right = value.left, value.right
+        match value.op:
+            case ast.Mult() if 100 in {getattr(left, "value", 0), getattr(right, "value", 0)}:
+                other = right if getattr(left, "value", 0) == 100 else left
+                is_correct = bool(_CORRECT.fullmatch(last_name(other)))
+                return "correct%" if is_correct else (name := self.name_of(other, depth)) and f"{name}%"
+            case ast.Div():
+                name = self.name_of(left, depth)
+                if _counts_agreement(left) or _CORRECT.fullmatch(last_name(left)):
+                    return "accuracy"
+                if name == "correct%" or _counts_agreement(_without_hundred(left)):
+                    return "accuracy%"
+                return _SUMS.sub("", name) if name and not self.name_of(right, depth) else ""
+            case ast.Pow() if getattr(right, "value", 0) == 0.5:
+                return _root(self.name_of(left, depth))
+        return ""
+
+    def name_of_list(self, value: ast.expr) -> tuple[str, bool]:
+        """Return the name of a list of numbers, and True if they are those of folds, else those of a history."""
+        name = self.name_of(value)
+        name, origin = _singular(name), self.value_of(value) if isinstance(value, ast.Name) else value
+        if any(_FOLDS.fullmatch(last_name(node.func)) for node in _calls(origin)):
+            return name, True
+        added = [node for node in self.nodes if _adds_to(node, last_name(value))]
+        loops = [outer for node in added for outer in self.around(node) if isinstance(outer, ast.For)]
+        if any(last_name(call.func) == "split" for loop in loops for call in _calls(loop.iter)):
+            return name, True
+        if any(last_name(call.func) in _FITS for loop in loops[:1] for call in _calls(loop)):
+            is_sweep = any(self.setting_of(loops[0], last_name(each)) for each in walk(loops[0].target))
+            return ("", False) if is_sweep else (name, True)
+        history = _HISTORY.fullmatch(name)
+        short = _singular(history[1]) if history else ""
+        return (short, False) if _CURVE.fullmatch(short) and is_measured(short) else ("", False)
+
+    def setting_of(self, repeated: ast.AST | None, name: str) -> str:
+        """Return the setting that a variable is in a loop: `n_neighbors` for `i` in `Model(n_neighbors=i)`."""
+        makers = [node for node in walk(repeated) if isinstance(node, ast.Call)] if name and repeated else []
+        for maker in makers:
+            is_model = bool(estimator_in(last_name(maker.func)))
+            is_plain = isinstance(maker.func, ast.Name) and maker.func.id not in _ANY and name.lower() in WORDS["swept"]
+            for keyword in maker.keywords:
+                is_swept = keyword.arg and (is_model or keyword.arg.lower() in WORDS["swept"])
+                if is_swept and last_name(keyword.value) == name:
+                    return str(keyword.arg).lower()
+            if (is_model or is_plain) and name in map(last_name, maker.args):
+                return name.lower()
+        return ""
+
+    def part_of(self, value: ast.expr) -> str:
+        """Return the part of the data that an expression is of, by the names in it or by the function around it."""
+        for node in walk(value):
+            if isinstance(node, ast.Name) and not is_measured(node.id) and (split := SPLIT.search(node.id)):
+                return split[0].lower()
+        origin = self.value_of(value) if isinstance(value, ast.Name) else None
+        if origin is not None and not isinstance(origin, ast.Name):
+            return self.part_of(origin)
+        function = self.function(value)
+        split = SPLIT.search(function.name) if isinstance(function, FUNCTIONS) else None
+        return split[0].lower() if split else ""
+
+    def owner_of(self, value: ast.expr) -> str:
+        """Return the name of the variable on which a method is called: `forest` for `forest.score(X, y)`."""
+        origin = self.value_of(value) if isinstance(value, ast.Name) else value
+        for call in _calls(origin):
+            base: ast.AST | None = call.func if is_measured(getattr(call.func, "attr", "")) else None
+            while isinstance(base, ast.Attribute | ast.Call):
+                base = base.value if isinstance(base, ast.Attribute) else base.func
+            if isinstance(base, ast.Name):
+                return metric_name(base.id)
+        return ""
+
+    def argument_of(self, value: ast.expr) -> str:
+        """Return the last variable that a function is called with: `p_forest` of `r2_score(y, p_forest)`."""
+        origin = self.value_of(value) if isinstance(value, ast.Name) else value
+        names = [last_name(each) for call in _calls(origin) for each in call.args if is_measured(last_name(call.func))]
+        return metric_name(names[-1]) if names else ""
+
+
+def _calls(value: ast.AST | None) -> Iterator[ast.Call]:
+    return (node for node in walk(value) if isinstance(node, ast.Call)) if value else iter(())
+
+
+def _adds_to(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=target, attr="append")):
+            return bool(name) and last_name(target) == name
+    return False
+
+
+def _is_library(base: ast.expr) -> bool:
+    """Return True for `np` in `np.mean(x)`: a module's function, not a method."""
+    return isinstance(base, ast.Name) and base.id in {"np", "numpy", "torch", "tf", "jnp", "K", "statistics", "math"}
+
+
+def _is_agreement(value: ast.expr) -> bool:
+    """Return True for `(p == y).mean()` and `np.mean(p == y)`."""
+    match value:
+        case ast.Call(func=ast.Attribute(value=base, attr="mean"), args=[]):
+            return _is_equality(base)
+        case ast.Call(func=function, args=[first, *_]) if last_name(function) in {"mean", "average"}:
+            return _is_equality(first)
+        case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _METHODS and not _is_library(base):
+            return _is_agreement(base)
+    return False
+
+
+def _is_equality(value: ast.expr) -> bool:
+    match value:
+        case ast.Compare(ops=[ast.Eq()], comparators=[other]):
+            return not isinstance(other, ast.Constant)
+        case ast.GeneratorExp(elt=ast.Constant(value=1), generators=[ast.comprehension(ifs=[test])]):
+            return _is_equality(test)
+        case ast.GeneratorExp(elt=inner) | ast.ListComp(elt=inner):
+            return _is_equality(inner)
+        case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in {
+            "float",
+            "astype",
+            "double",
+            "int",
+            "type",
+        }:
+            return _is_equality(base)
+    return False
+
+
+def _counts_agreement(value: ast.expr | None) -> bool:
+    """Return True for `sum(p == y)` and `(p == y).sum().item()`."""
+    match value:
+        case ast.Call(func=ast.Attribute(value=base, attr="sum"), args=[]):
+            return _is_equality(base)
+        case ast.Call(func=function, args=[first, *_]) if last_name(function) in {"sum", "count_nonzero"}:
+            return _is_equality(first)
+        case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _METHODS and not _is_library(base):
+            return _counts_agreement(base)
+        case ast.Call(func=ast.Name(id="float" | "int"), args=[first]):
+            return _counts_agreement(first)
+    return False
+
+
+def _without_hundred(value: ast.expr) -> ast.expr | None:
+    match value:
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return right if getattr(left, "value", 0) == 100 else left if getattr(right, "value", 0) == 100 else None
+    return None
+
+
+def _singular(name: str) -> str:
+    plural = next((plural for plural in _PLURALS if name.endswith(plural)), "")
+    return name.removesuffix(plural) + _PLURALS[plural] if plural else name
+
+
+def _root(name: str) -> str:
+    return "rmse" if _SQUARED.fullmatch(name) else ""
+
+
+def _short(name: str) -> str:
+    """Return the name of a metric for a name in the source, or nothing: `accuracy` for `accuracy_score`."""
+    plain = metric_name(name)
+    short = plain.removesuffix("_score")
+    return "" if not is_measured(name) else short if is_measured(short) else plain

@@ -1,0 +1,116 @@
+"""What each call of `print` in a script's files has printed, as the attempt notes it, with its source."""
+
+import ast
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from pytest_training.execution.attempt.startup.sitecustomize import MOST_TIMES
+from pytest_training.execution.job_files import open_own
+from pytest_training.execution.readers.expressions import Source
+from pytest_training.execution.readers.made_texts import pieces_of
+from pytest_training.jobs.source.literals import last_name
+
+LARGEST_NOTES, LARGEST_SOURCE = 2**24, 2**20
+
+
+class Noted(msgspec.Struct, array_like=True):
+    """What the attempt has noted of a call."""
+
+    path: str
+    line: int
+    times: int
+    at: int  # which of all the prints was its last
+    texts: list[list[str]]
+    last: list[str]
+
+
+class Shown(NamedTuple):
+    """A value that a call prints."""
+
+    value: ast.expr
+    before: str  # the text before it
+    is_percent: bool
+    is_alone: bool
+
+
+class Call(NamedTuple):
+    """A call whose source is known, and what it has printed."""
+
+    noted: Noted
+    source: Source
+    node: ast.Call
+    texts: tuple[str, ...]  # the constant ones
+    shown: tuple[Shown, ...]  # the others
+    rows: list[tuple[str, ...]]  # what they were, each time
+    repeated: ast.AST | None  # the innermost loop around it, else its function
+
+
+def calls_of(notes: Path, workplace: Path) -> Iterator[Call]:
+    """Yield the calls that were noted and whose source says what they print."""
+    try:
+        with open_own(notes) as file:
+            noted = msgspec.convert(ast.literal_eval(file.read(LARGEST_NOTES).decode("ascii")), type=list[Noted])
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError, msgspec.ValidationError):
+        return  # none, or not as the attempt leaves them
+    sources: dict[str, tuple[Source, dict[int, list[ast.Call]]] | None] = {}
+    for each in noted:
+        if each.path not in sources:
+            sources[each.path] = _source(workplace / each.path)
+        source, prints = sources[each.path] or (None, {})
+        nodes = prints.get(each.line, [])
+        if source and len(nodes) == 1 and (call := _call(each, source, nodes[0])):
+            yield call
+
+
+def _source(path: Path) -> tuple[Source, dict[int, list[ast.Call]]] | None:
+    """Return a file as far as it can be read, and its calls of `print` by line."""
+    try:
+        content = path.read_bytes()[:LARGEST_SOURCE]
+        with warnings.catch_warnings(action="ignore"):  # an invalid escape is the job's own affair
+            source = Source(ast.parse(content))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    prints: dict[int, list[ast.Call]] = defaultdict(list)
+    for node in source.nodes:
+        if isinstance(node, ast.Call) and last_name(node.func) == "print":
+            prints[node.lineno].append(node)
+    return source, prints
+
+
+def _call(noted: Noted, source: Source, node: ast.Call) -> Call | None:
+    """Return a call with the values in what it printed, or None if its source does not say which these are."""
+    pieces = [pieces_of(value) for value in node.args]
+    rows = [_values_in(pieces, texts) for texts in (*noted.texts[: MOST_TIMES - 1], noted.last)]
+    if noted.times <= MOST_TIMES:
+        rows = [_values_in(pieces, texts) for texts in noted.texts]
+    flat = [piece for part in pieces for piece in part]
+    shown = tuple(
+        Shown(piece, str(before), is_percent=str(after).lstrip().startswith("%"), is_alone=len(flat) == 1)
+        for before, piece, after in zip(["", *flat], flat, [*flat[1:], ""], strict=False)
+        if not isinstance(piece, str)
+    )
+    loops = (each for each in source.around(node) if isinstance(each, ast.For | ast.While))
+    repeated = next(loops, None) or source.function(node)
+    texts = tuple(piece for piece in flat if isinstance(piece, str))
+    if None in rows or not rows:
+        return None
+    return Call(noted, source, node, texts, shown, [row for row in rows if row is not None], repeated)
+
+
+def _values_in(pieces: Sequence[list[str | ast.expr]], texts: Sequence[str]) -> tuple[str, ...] | None:
+    """Return what the values were in the texts that were printed."""
+    if len(pieces) != len(texts):
+        return None
+    values: list[str] = []
+    for parts, text in zip(pieces, texts, strict=True):
+        pattern = "".join(re.escape(part) if isinstance(part, str) else "(.*?)" for part in parts)
+        if (match := re.fullmatch(pattern, text, re.DOTALL)) is None:
+            return None
+        values += match.groups()
+    return tuple(values)

@@ -1,0 +1,194 @@
+"""Tests of readers/calls.py: numbers that have the names of the calls of `print` that printed them."""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from pytest_training.execution.attempt.startup.sitecustomize import MOST_TIMES, Printed
+from pytest_training.execution.readers.calls import named_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_training.execution.readers.line import Number
+
+
+class Model:
+    """One that has learned nothing."""
+
+    def __init__(self, k: int = 1, **_: int) -> None:
+        self.k = k
+
+    def score(self, *_: object) -> float:
+        return 0.9 - self.k / 100
+
+
+def names() -> dict[str, Any]:
+    """Return what the sources below use without a definition."""
+    numbers = count(1)
+    return {
+        **dict.fromkeys(("accuracy_score", "f"), lambda *_: 0.9),
+        **dict.fromkeys(("r2_score", "f1_score", "roc_auc_score"), lambda *_: 0.5),
+        "mean_squared_error": lambda *_: 4.0,
+        "sqrt": lambda value: value**0.5,
+        "cross_val_score": lambda *_: np.array([0.7, 0.8]),
+        "np": np,
+        "y": np.array([1, 0, 1, 1]),
+        "p": np.array([1, 1, 1, 1]),
+        "X": [],
+        "X_train": [],
+        "X_test": [],
+        "m": Model(),
+        "forest": Model(2),
+        "KNeighborsClassifier": Model,
+        "correct": 9,
+        "total": 10,
+        "train": lambda *_: 1 / next(numbers),
+    }
+
+
+NAMED = {
+    "a metric": ("print(accuracy_score(y, p))", {"accuracy": 0.9}),
+    "a variable": ("acc = f(y)\nprint(acc)", {"acc": 0.9}),
+    "a variable that its call names": ("a = r2_score(y, p)\nprint(a)", {"r2": 0.5}),
+    "a word of another language": ("print('Genau:', accuracy_score(y, p))", {"accuracy": 0.9}),
+    "text without a space": ("acc = f(y)\nprint('acc is{:.3f}'.format(acc))", {"acc": 0.9}),
+    "a format with a name": ("print('{a:.2f} und {0}'.format(1, a=f1_score(y, p)))", {"f1": 0.5}),
+    "per cent formats": ("print('%d: %.3f%%' % (3, 100 * accuracy_score(y, p)))", {"accuracy": 0.9}),
+    "text that is added": ("print('Ergebnis ' + str(r2_score(y, p)))", {"r2": 0.5}),
+    "an f-string": ("print(f'Wert {r2_score(y, p):.3f} von {len(y)}')", {"r2": 0.5}),
+    "rounded": ("print(round(f1_score(y, p), 3))", {"f1": 0.5}),
+    "the mean of folds": ("s = cross_val_score(m, X, y)\nprint(s.mean())", {"cross_val_score": 0.75}),
+    "the list of folds": ("s = cross_val_score(m, X, y)\nprint(s)", {"cross_val_score": 0.75}),
+    "folds by hand": (
+        "accs = []\nfor i in '1,2'.split(','):\n    accs.append(int(i) / 4)\nprint(accs)",
+        {"acc": 0.375},
+    ),
+    "a history": ("losses = []\nfor e in range(9):\n    losses.append(train())\nprint(losses)", {"loss": 1 / 9}),
+    "a loop": ("for e in range(100):\n    loss = train()\n    print(e, loss)", {"loss": 0.01}),
+    "a tensor": ("loss = 'tensor(0.25, grad_fn=<MeanBackward0>)'\nprint(loss)", {"loss": 0.25}),
+    "two parts of the data": (
+        "print(m.score(X_train, y))\nprint(forest.score(X_test, y))",
+        {"train_score": 0.89, "test_score": 0.88},
+    ),
+    "two models": ("print(m.score(X, y))\nprint(forest.score(X, y))", {"m_score": 0.89, "forest_score": 0.88}),
+    "two texts": ("print('Eins', f1_score(y, p))\nf1 = 0.7\nprint('Zwei', f1)", {"eins_f1": 0.5, "zwei_f1": 0.7}),
+    "a setting": (
+        "for k in [1, 5]:\n    print(k, KNeighborsClassifier(k).score(X, y))",
+        {"k_1_score": 0.89, "k_5_score": 0.85},
+    ),
+    "a setting by its keyword": (
+        "for i in [1, 5]:\n    model = Model(k=i)\n    print(i, model.score(X, y))".replace(
+            "Model", "KNeighborsClassifier"
+        ),
+        {"k_1_score": 0.89, "k_5_score": 0.85},
+    ),
+    "a name in the loop": (
+        "for n, m in [('One', m), ('Two', forest)]:\n    print(n)\n    print(m.score(X, y))",
+        {"one_score": 0.89, "two_score": 0.88},
+    ),
+    "a name in a function": (
+        "def show(n, m):\n    print(f'--- {n}')\n    print(m.score(X, y))\nshow('KNN 1', m)\nshow('KNN 2', forest)",
+        {"knn_1_score": 0.89, "knn_2_score": 0.88},
+    ),
+    "what the log overwrites": (
+        "for n, m in [('One', m), ('Two', forest)]:\n    print(f'[{n:4}] score {m.score(X, y):.2f}')",
+        {"one_score": 0.89, "two_score": 0.88},
+    ),
+    "a title": (
+        "print('Vor')\nf1 = 0.4\nprint(f1)\nf1 = 0.5\nprint('Nach allem')\nprint(f1)",
+        {"vor_f1": 0.4, "nach_allem_f1": 0.5},
+    ),
+    "the best": ("accs = [0.5, 0.75]\nprint(max(accs))", {"max_acc": 0.75}),
+    "a root": ("print(np.sqrt(mean_squared_error(y, p)))", {"rmse": 2.0}),
+    "a power": ("print(mean_squared_error(y, p) ** 0.5)", {"rmse": 2.0}),
+    "per cent by hand": ("print(round(m.score(X, y) * 100, 2))", {"score": 0.89}),
+    "a share": ("print(correct / total)", {"accuracy": 0.9}),
+    "a share in per cent": ("print(100 * correct / total)", {"accuracy": 0.9}),
+    "what agrees": ("print(np.mean(p == y))", {"accuracy": 0.75}),
+    "each that agrees": ("print(sum(a == b for a, b in zip(p, y)) / len(y))", {"accuracy": 0.75}),
+    "how many agree": ("print(sum(p == y) / len(y))", {"accuracy": 0.75}),
+    "the last of a run": ("loss = train()\nprint(loss)\nloss = train()\nprint(loss)", {"loss": 0.5}),
+    "a choice": ("if m:\n    print(accuracy_score(y, p))\nelse:\n    print(loss)", {"accuracy": 0.9}),
+    "two calls in a function": (
+        "def show():\n    print(train_loss)\ntrain_loss = 0.5\nshow()\nshow()",
+        {"train_loss": 0.5},
+    ),
+    "not a number": ("loss = float('nan')\nprint(loss)", {"loss": float("nan")}),
+}
+NOT_NAMED = {
+    "what the log says": "print('accuracy:', accuracy_score(y, p))",
+    "no measurement": "seconds = 3.2\nprint(seconds)",
+    "a count": "print(len(y), 'rows')\nerrors = 3\nprint(errors)",
+    "ten times": "print(accuracy_score(y, p) * 10)",
+    "a loss function": "loss = m\nprint(loss)",
+    "a comparison": "best_loss, loss = 0.3, 0.2\nprint(f'von {best_loss:.2f} -> {loss:.2f}')",
+    "before the training": "print('Vorher (untrained)', accuracy_score(y, p))",
+    "two on a line": "print(accuracy_score(y, p)); print(r2_score(y, p))",
+    "values in a row": "print(*[accuracy_score(y, p)])",
+    "another stream": "import sys\nprint(accuracy_score(y, p), file=sys.stderr)",
+    "a matrix": "loss = [[1.0, 2.0], [3.0, 4.0]]\nprint(loss)",
+    "a whole number beside others": "loss = 3\nprint('Runde', 4, loss)",
+}
+
+
+@pytest.fixture(name="printed")
+def _printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Printed]:
+    monkeypatch.setattr(builtins, "print", builtins.print)  # puts it back
+    printed = Printed(str(tmp_path / "printed.txt"))
+    printed.begin()
+    yield printed
+    atexit.unregister(printed.leave)
+
+
+def read(printed: Printed, source: str, known: dict[str, Number] | None = None) -> dict[str, float]:
+    """Return the numbers of a source by their names."""
+    script = Path(printed.file).with_name("x.py")
+    script.write_text(source, encoding="utf-8")
+    exec(compile(source, str(script), "exec"), names())  # noqa: S102  (as the attempt runs a script)
+    printed.leave()
+    named = named_numbers(Path(printed.file), script.parent, known or {})
+    return {name: round(float(measured.value), 6) for name, measured in named}
+
+
+@pytest.mark.parametrize(("source", "expected"), NAMED.values(), ids=NAMED)
+def test_a_number_has_the_name_of_what_prints_it(printed: Printed, source: str, expected: dict[str, float]) -> None:
+    assert read(printed, source) == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("source", NOT_NAMED.values(), ids=NOT_NAMED)
+def test_another_number_is_left_out(printed: Printed, source: str) -> None:
+    assert read(printed, source) == {}
+
+
+def test_what_the_log_says_under_the_name_stays(printed: Printed) -> None:
+    source = "print(accuracy_score(y, p))\nprint(r2_score(y, p))"
+    assert read(printed, source, {"accuracy": Decimal("0.8"), "r2": Decimal("0.50")}) == {}
+
+
+def test_a_number_says_where_it_was_printed(printed: Printed) -> None:
+    read(printed, "\nprint(accuracy_score(y, p))\nfor _ in 'ab':\n    print(f1_score(y, p))")
+    found = dict(named_numbers(Path(printed.file), Path(printed.file).parent, {}))
+    assert {name: (each.source, each.is_last) for name, each in found.items()} == {
+        "accuracy": ("stdout of x.py line 2", False),
+        "f1": ("stdout of x.py line 4", True),
+    }
+
+
+def test_notes_are_bounded(printed: Printed) -> None:
+    read(printed, "for i in range(1000):\n    print('x' * 10_000, i)")
+    assert Path(printed.file).stat().st_size < MOST_TIMES * 1000
+
+
+@pytest.mark.parametrize("content", ["", "[", "[1]", "[('x.py', 1, 1, 1, [['a']], 'b')]", "\xff", "[" * 10_000])
+def test_damaged_notes_name_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / "printed.txt").write_text(content, encoding="utf-8")
+    assert list(named_numbers(tmp_path / "printed.txt", tmp_path, {})) == []
