@@ -3,7 +3,6 @@
 import ast
 import functools
 import re
-from typing import NamedTuple
 
 from pytest_training.jobs.source.literals import last_name, walk
 
@@ -16,8 +15,6 @@ _FACTOR = re.compile(rf"{RATE.pattern}|(.*_)?(alpha|step_?size)(_rate|_?\d+)?")
 _ANY_RATE = re.compile(rf"{_FACTOR.pattern}|(.*_)?rate")
 """Names of learning rates: anywhere, over epochs, and beside a gradient."""
 _GRADIENT = re.compile(r".*(grad|deriv).*|d_?(w|b|weights?|bias(es)?|theta)_?\d?[a-z]?|d_[mc]")
-_CHANGE = re.compile(r"(.*_)?(delta|update|change|velocity)(_.*)?|d_.*|d[wb]\d?")  # what a step adds to a weight
-
 _MEAN = re.compile(r"(.*_)?(mean|avg|average|mu|[xy]_?bar)(_.*)?")
 _INVERSE = re.compile(r"\w*?p?inv(erse)?|inv_(k|cov\w*|sigma|xtx|h|hess\w*)")
 _SOLVERS = re.compile(r".*\blstsq|.*(linalg|la|LA)\.solve")
@@ -27,25 +24,11 @@ _TARGET = re.compile(
 """What an inverse is multiplied by in the normal equation, a Newton step, a Gaussian process, or a Gaussian."""
 
 
-class Step(NamedTuple):
-    """A sum or a difference: `w - x`, `w -= x`, `np.subtract(w, x)`, `w + x`."""
+def descends(node: ast.AST) -> bool:
+    """Return True for `w - rate * slope`; by their names for `w + rate * gradient` and `w - 0.01 * gradient`.
 
-    is_down: bool
-    value: ast.expr  # what is added or taken off
-
-    @property
-    def descends(self) -> bool:
-        """True for `w - rate * slope`; by their names for `w + rate * gradient` and `w - 0.01 * gradient`."""
-        nodes = [*walk(self.value)]
-        numbers = (node.value for node in nodes if isinstance(node, ast.Constant))
-        is_small = any(isinstance(number, float) and number < 1 for number in numbers)
-        by_gradient = has(_ANY_RATE, self.value) or (self.is_down and is_small)
-        is_step = (self.is_down and has(RATE, self.value)) or (by_gradient and has(_GRADIENT, self.value))
-        return is_step and any(isinstance(node, ast.Mult) for node in nodes)
-
-
-def step_of(node: ast.AST) -> Step | None:
-    """Return what a node adds or takes off, or None; the schedule of a learning rate is no step."""
+    The schedule of a learning rate is no step.
+    """
     match node:
         case (
             ast.AugAssign(target=changed, op=ast.Sub() | ast.Add() as sign, value=value)
@@ -55,8 +38,14 @@ def step_of(node: ast.AST) -> Step | None:
         case ast.Call(func=function, args=[changed, value, *_]) if last_name(function) == "subtract":
             is_down = True
         case _:
-            return None
-    return None if _FACTOR.fullmatch(snake(last_name(changed))) else Step(is_down, value)
+            return False
+    nodes = [*walk(value)]
+    if _FACTOR.fullmatch(snake(last_name(changed))) or not any(isinstance(each, ast.Mult) for each in nodes):
+        return False
+    numbers = (each.value for each in nodes if isinstance(each, ast.Constant))
+    is_small = is_down and any(isinstance(number, float) and number < 1 for number in numbers)
+    by_gradient = has(_GRADIENT, value) and (is_small or has(_ANY_RATE, value))
+    return by_gradient or (is_down and has(RATE, value))
 
 
 def changes(node: ast.AST) -> bool:
@@ -64,8 +53,8 @@ def changes(node: ast.AST) -> bool:
     match node:
         case ast.AugAssign(target=target, value=value):
             return has(_FACTOR, value) and not has(_FACTOR, target)
-        case ast.Assign(targets=[target], value=ast.BinOp() as value):
-            return has(_FACTOR, value) and has(_CHANGE, target)
+        case ast.Assign(targets=[target], value=ast.BinOp(op=ast.Mult()) as value):
+            return has(RATE, value) and not has(_FACTOR, target)
     return False
 
 

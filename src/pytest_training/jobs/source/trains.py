@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pytest_training.jobs.source.by_hand import RATE, ROUNDS, changes, has, snake, solves, step_of
+from pytest_training.jobs.source.by_hand import RATE, ROUNDS, changes, descends, has, snake, solves
 from pytest_training.jobs.source.literals import is_main_guard, last_name, module_statements, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.jobs.source.used import Definition, reached
@@ -191,13 +191,12 @@ class _Signs:
                 counted = [*walk(node.target), *walk(node.iter)] if isinstance(node, ast.For) else []
                 has_rounds = any(ROUNDS.search(last_name(each)) for each in counted)  # over epochs
                 self._has_rounds |= has_rounds
-                steps = map(step_of, walk(node))
-                if any(step.descends for step in steps if step) or (has_rounds and any(map(changes, walk(node)))):
+                if any(descends(each) or (has_rounds and changes(each)) for each in walk(node)):
                     return f"{source.where(node)}: descends in a loop"
             if isinstance(node, ast.BinOp | ast.AugAssign | ast.Call):
                 if solves(node):
                     return f"{source.where(node)}: solves for a model"
-                if (step := step_of(node)) and step.descends:
+                if descends(node):
                     self._descent = self._descent or f"{source.where(node)}: descends by a learning rate"
             if isinstance(node, ast.Call) and (sign := self._called(source, node)):
                 return sign
