@@ -36,10 +36,6 @@ _WORDS = (
     b"|_regression(|_search(|random_forest(|uner.run(|mcmc|fmin_|inv(|_inv|.I *|lstsq(|.solve(|slope|Slope|naive_bay"
     b"|Naive_Bay|aiveBay|perceptron(|means(|_tree(|growTree(|buildTree(|createTree("
 ).split(b"|")  # what a file contains that trains by itself
-_PASSED = re.compile(
-    rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_|inv\(|lstsq|solve\(|_bayes|_tree\("
-)
-"""What local modules contain on the way to what trains."""
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
     rb"__name__\s*==|==\s*__name__|^(?:for|while|with|if)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
@@ -73,7 +69,7 @@ _TRAINS = re.compile(
 _STEPS = re.compile(
     r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta|epochs?)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
 )  # calls of a network by hand, and of SciPy: `net.backward(x, y, lr)`, `fmin_cg(cost, theta)`
-_UPDATES = re.compile(r".*\.((\w+_)?step(_\w+)?|optimi[sz]e\w*|(add|sub)_)\(.*|.*optim.*\.update\w*\(.*")
+_UPDATES = re.compile(r".*\.((\w*optim\w*_)?step(_and_\w+)?|optimi[sz]e\w*|(add|sub)_)\(.*|.*optim.*\.update\w*\(.*")
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
 _SERVES = re.compile(
     rb"^(?:import|from)\s+(?:streamlit|gradio|dash|airflow|flask|fastapi|uvicorn|nicegui|\w*tkinter)\b", re.MULTILINE
@@ -142,7 +138,7 @@ def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, i
     nodes, signs = [node for statement in body for node in walk(statement) if node not in inside], _Signs()
     if (sign := signs.first(source, nodes)) or not is_followed:
         return sign
-    further = reached(source, nodes, sources, words=_PASSED, most=MOST_FOLLOWED)
+    further = reached(source, nodes, sources, most=MOST_FOLLOWED)
     return next((sign for place, each in further if (sign := signs.first(place, each))), None)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Import, Source
 Definition = ast.FunctionDef | ast.ClassDef
 DEEPEST = 8  # imports in a row through which a name comes
 MOST_READ = 3 * LARGEST_FOLLOWED  # local modules that are read for all scripts
-ANY = re.compile(b"")
 Piece = tuple[Path, str]  # a file, and a name that it defines, or nothing for what runs when it is imported
 
 
@@ -43,14 +41,9 @@ def constants_of(source: Source, sources: Sources) -> Constants:
 
 
 def reached(
-    script: Source,
-    nodes: Iterable[ast.AST],
-    sources: Sources,
-    *,
-    words: re.Pattern[bytes] = ANY,
-    most: int = LARGEST_FOLLOWED,
+    script: Source, nodes: Iterable[ast.AST], sources: Sources, *, most: int = LARGEST_FOLLOWED
 ) -> Iterator[tuple[Source, list[ast.AST]]]:
-    """Yield the definitions that a script's nodes reach, nearest first, also in `most` local modules with the words."""
+    """Yield the definitions that a script's nodes reach, nearest first, also in `most` local modules."""
     start = Module(script, sources)
     modules: dict[Path, Module | None] = {script.path: start}
     todo, done = list(start.references(nodes)), set[Piece | ast.stmt]()
@@ -60,7 +53,8 @@ def reached(
             continue
         done.add(piece)
         if path not in modules and len(modules) <= most:
-            modules[path] = _module(path, sources, words)
+            is_read = path in sources.modules or len(sources.modules) < MOST_READ
+            modules[path] = Module.load(path, sources) if is_read else None
         if module := modules.get(path):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
@@ -68,12 +62,6 @@ def reached(
                 yield module.source, nodes
             todo += (piece for statement in new for piece in module.parts(statement)[1] if piece not in done)
             todo += filter(None, [module.bound(name)])
-
-
-def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> Module | None:
-    """Return a local module, read once; None if it cannot be read or has none of the words."""
-    module = Module.load(path, sources) if path in sources.modules or len(sources.modules) < MOST_READ else None
-    return module if module and (path.name == "__init__.py" or words.search(module.source.content)) else None
 
 
 class Module:
