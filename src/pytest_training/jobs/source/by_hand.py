@@ -16,7 +16,7 @@ _ANY_RATE = re.compile(rf"{_FACTOR.pattern}|(.*_)?rate")
 """Names of learning rates: anywhere, over epochs, and beside a gradient."""
 _GRADIENT = re.compile(r".*(grad|deriv).*|d_?(w|b|weights?|bias(es)?|theta)_?\d?[a-z]?|d_[mc]")
 _MEAN = re.compile(r"(.*_)?(mean|avg|average|mu|[xy]_?bar)(_.*)?")
-_INVERSE = re.compile(r"\w*?p?inv(erse)?|inv_(k|cov\w*|sigma|xtx|h|hess\w*)")
+_INVERSE = re.compile(r"(?s).*\.I|(.*\.)?(?i:\w*?p?inv(erse)?|inv_(k|cov\w*|sigma|xtx|h|hess\w*))")
 _SOLVERS = re.compile(r".*\blstsq|.*(linalg|la|LA)\.solve")
 _TARGET = re.compile(
     rf"y(_?(tr|train|data|true|obs))?|(train|data)_y|(.*_)?(target|label)s?(_.*)?|{_GRADIENT.pattern}|{_MEAN.pattern}"
@@ -24,38 +24,28 @@ _TARGET = re.compile(
 """What an inverse is multiplied by in the normal equation, a Newton step, a Gaussian process, or a Gaussian."""
 
 
-def descends(node: ast.AST) -> bool:
-    """Return True for `w - rate * slope`; by their names for `w + rate * gradient` and `w - 0.01 * gradient`.
+def descends(node: ast.AST, *, has_rounds: bool = False) -> bool:
+    """Return True for `w - rate * slope`, `w + rate * gradient`, `w - 0.01 * gradient`, not for `rate - rate * decay`.
 
-    The schedule of a learning rate is no step.
+    In a loop over epochs this is also `w += alpha * error` and `delta = rate * error`.
     """
     match node:
-        case (
-            ast.AugAssign(target=changed, op=ast.Sub() | ast.Add() as sign, value=value)
-            | ast.BinOp(left=changed, op=ast.Sub() | ast.Add() as sign, right=value)
-        ):
+        case ast.AugAssign(target=changed, op=sign, value=value) | ast.BinOp(left=changed, op=sign, right=value):
             is_down = isinstance(sign, ast.Sub)
-        case ast.Call(func=function, args=[changed, value, *_]) if last_name(function) == "subtract":
-            is_down = True
+        case ast.Call(func=ast.Attribute(attr="subtract"), args=[changed, value, *_]):
+            sign, is_down = ast.Sub(), True
+        case ast.Assign(targets=[changed], value=ast.BinOp(op=ast.Mult()) as value) if has_rounds:
+            sign, is_down = ast.Sub(), True
         case _:
             return False
-    nodes = [*walk(value)]
-    if _FACTOR.fullmatch(snake(last_name(changed))) or not any(isinstance(each, ast.Mult) for each in nodes):
+    nodes, is_rate = [*walk(value)], _FACTOR.fullmatch(snake(last_name(changed)))
+    if is_rate or not (isinstance(sign, ast.Add | ast.Sub) and any(isinstance(each, ast.Mult) for each in nodes)):
         return False
     numbers = (each.value for each in nodes if isinstance(each, ast.Constant))
     is_small = is_down and any(isinstance(number, float) and number < 1 for number in numbers)
     by_gradient = has(_GRADIENT, value) and (is_small or has(_ANY_RATE, value))
-    return by_gradient or (is_down and has(RATE, value))
-
-
-def changes(node: ast.AST) -> bool:
-    """Return True for `w += alpha * error`, `delta = rate * error`: in a loop over epochs, a training."""
-    match node:
-        case ast.AugAssign(target=target, value=value):
-            return has(_FACTOR, value) and not has(_FACTOR, target)
-        case ast.Assign(targets=[target], value=ast.BinOp(op=ast.Mult()) as value):
-            return has(RATE, value) and not has(_FACTOR, target)
-    return False
+    by_factor = has_rounds and isinstance(node, ast.AugAssign) and has(_FACTOR, value)
+    return by_gradient or by_factor or (is_down and has(RATE, value))
 
 
 def solves(node: ast.AST) -> bool:
@@ -66,8 +56,9 @@ def solves(node: ast.AST) -> bool:
         case ast.BinOp(left=mean, op=ast.Sub(), right=ast.BinOp(left=slope, op=ast.Mult(), right=other)):
             return has(_MEAN, mean) and has(_MEAN, slope) != has(_MEAN, other)
     factors = _factors(node)
-    others = [each for each in factors if not _is_inverse(each)]
-    return len(others) < len(factors) and any(has(_TARGET, each) for each in others)
+    names = ((each, ast.unparse(each.func if isinstance(each, ast.Call) else each)) for each in factors[1:] and factors)
+    others = [each for each, name in names if not _INVERSE.fullmatch(name)]
+    return 0 < len(others) < len(factors) and any(has(_TARGET, each) for each in others)
 
 
 def _factors(node: ast.AST) -> list[ast.AST]:
@@ -80,11 +71,6 @@ def _factors(node: ast.AST) -> list[ast.AST]:
         ):
             return [*_factors(left), *_factors(right)]
     return [node]
-
-
-def _is_inverse(node: ast.AST) -> bool:
-    name = last_name(node.func if isinstance(node, ast.Call) else node)
-    return bool(_INVERSE.fullmatch(snake(name))) or (isinstance(node, ast.Attribute) and node.attr == "I")
 
 
 def has(names: re.Pattern[str], node: ast.AST) -> bool:

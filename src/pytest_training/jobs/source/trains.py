@@ -4,11 +4,12 @@ Local modules are followed. Names of files alone say little: of the files that t
 """
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pytest_training.jobs.source.by_hand import RATE, ROUNDS, changes, descends, has, snake, solves
+from pytest_training.jobs.source.by_hand import RATE, ROUNDS, descends, has, snake, solves
 from pytest_training.jobs.source.literals import is_main_guard, last_name, module_statements, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.jobs.source.used import Definition, reached
@@ -74,11 +75,9 @@ _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training"
 _SERVES = re.compile(
     rb"^(?:import|from)\s+(?:streamlit|gradio|dash|airflow|flask|fastapi|uvicorn|nicegui|\w*tkinter)\b", re.MULTILINE
 )
-_SETUP = re.compile(
+_IDLE = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
-)  # calls at the top of a module that only defines things
-_QUIET = re.compile(
-    rf"{_SETUP.pattern}|print|log|debug|info|warn(ing)?|error|open|(safe_)?loads?|dict|items|replace|format"
+    r"|print|log|debug|info|warn(ing)?|error|open|(safe_)?loads?|dict|items|replace|format"
 )  # calls that train nothing, whatever the file is named
 _PREPARES = re.compile(r"scaler|preproc|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # they train nothing
 _SELECTS = re.compile(r"pre_?proc|feature_(select|engineer)|data_prep", re.IGNORECASE)  # files that train nothing
@@ -106,11 +105,10 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     body = [each for each in source.tree.body if not isinstance(each, Definition | ast.AsyncFunctionDef)]
     # tf.app.run() calls `main` and names it nowhere.
     body += [each for each in source.tree.body if getattr(each, "name", "") == "main" and any(map(is_main_guard, body))]
-    runs = b".automain" in content or any(map(_runs, body))
-    if sign := _first_sign(source, body, sources, is_followed=runs):
+    if sign := _first_sign(source, body, sources):
         return Candidate(is_job=True, why=sign)
     if is_named:
-        works = any(_runs(each, _QUIET) for each in body)
+        works = b".automain" in content or any(map(_runs, body))
         why = f"is named {path.name}, and does something when it is run" if works else "only defines or assigns"
         return Candidate(works, why)
     return Candidate(is_job=False, why="nothing that it runs trains") if has_words else None
@@ -123,23 +121,21 @@ def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
     yield from (file.read_bytes() for file in files if file.is_file())
 
 
-def _runs(statement: ast.stmt, idle: re.Pattern[str] = _SETUP) -> bool:
+def _runs(statement: ast.stmt) -> bool:
     """Return True for a statement of a module that does more than to import, assign and make idle calls."""
     is_block = is_main_guard(statement) or isinstance(statement, ast.For | ast.While | ast.With)
     parts = [statement] if is_block else [node for node in walk(statement) if isinstance(node, ast.Expr)]
     calls = (node for part in parts for node in walk(part) if isinstance(node, ast.Call))
-    return any(not idle.fullmatch(last_name(call.func)) for call in calls)
+    return any(not _IDLE.fullmatch(last_name(call.func)) for call in calls)
 
 
-def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
+def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources) -> str | None:
     """Return the first call that trains in these statements, or in what they reach."""
     nested = (each for each in module_statements(source.tree.body) if isinstance(each, Definition) and each.col_offset)
     inside = {node for each in nested for node in walk(each)}  # in `if` or `try`; these count when they are named
     nodes, signs = [node for statement in body for node in walk(statement) if node not in inside], _Signs()
-    if (sign := signs.first(source, nodes)) or not is_followed:
-        return sign
-    further = reached(source, nodes, sources, most=MOST_FOLLOWED)
-    return next((sign for place, each in further if (sign := signs.first(place, each))), None)
+    places = itertools.chain([(source, nodes)], reached(source, nodes, sources, most=MOST_FOLLOWED))
+    return next((sign for place, each in places if (sign := signs.first(place, each))), None)
 
 
 class _Signs:
@@ -187,7 +183,7 @@ class _Signs:
                 counted = [*walk(node.target), *walk(node.iter)] if isinstance(node, ast.For) else []
                 has_rounds = any(ROUNDS.search(last_name(each)) for each in counted)  # over epochs
                 self._has_rounds |= has_rounds
-                if any(descends(each) or (has_rounds and changes(each)) for each in walk(node)):
+                if any(descends(each, has_rounds=has_rounds) for each in walk(node)):
                     return f"{source.where(node)}: descends in a loop"
             if isinstance(node, ast.BinOp | ast.AugAssign | ast.Call):
                 if solves(node):
