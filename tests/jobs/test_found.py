@@ -193,6 +193,11 @@ TRAINS = {
     "naive Bayes in a function": ("x.py", "if x:\n    naive_bayes_classification()\n", "naive_bayes_classification"),
     "a perceptron": ("x.py", "labels = perceptron(x, y)\nprint(labels)\n", "calls perceptron"),
     "a tree that is grown": ("x.py", "tree = growTree(x, entropy)\nprint(tree)\n", "calls growTree"),
+    "values of states": (
+        "x.py",
+        "def td(v, alpha):\n    v[s] += alpha * (r + v[t] - v[s])\nfor episode in range(9):\n    td(v, 0.1)\n",
+        "x.py:2: descends by a learning rate",
+    ),
     "a name in camel case": ("x.py", "model = trainModel(x, y)\nprint(model)\n", "x.py:1: calls trainModel"),
     "an agent that is training": ("x.py", "agent.training()\nprint(1)\n", "x.py:1: calls agent.training"),
     "by hand, up": ("x.py", "while d > 1:\n    w[0] += alpha * deriv_fun(w) / n\n", "x.py:1: descends"),

@@ -7,17 +7,15 @@ import re
 from pytest_training.jobs.source.literals import last_name, walk
 
 ROUNDS = re.compile(
-    r"epoch|episode|iteration|(n|num|max)_?iter|^iters|max_pass|passes|num_steps|max_steps|timesteps|^(step|itr)$",
-    re.IGNORECASE,
+    r"(?i)epoch|episode|iteration|(n|num|max)_?iter|^iters|passes|max_pass|(n|num|max|time)_?steps|^(step|itr)$"
 )
 RATE = re.compile(r"(.*_)?(lr|eta|l_?rate|lear(n(ing)?)?_?(r|rate|speed))(_?(\d+|[a-z]|init))?")
-_FACTOR = re.compile(rf"{RATE.pattern}|(.*_)?(alpha|step_?size)(_rate|_?\d+)?")
+_FACTOR = re.compile(rf"{RATE.pattern}|(.*_)?(alpha|step_?size)(_rate|_?\d+|_[a-z])?")
 _ANY_RATE = re.compile(rf"{_FACTOR.pattern}|(.*_)?rate")
 """Names of learning rates: anywhere, over epochs, and beside a gradient."""
 _GRADIENT = re.compile(r".*(grad|deriv).*|d_?(w|b|weights?|bias(es)?|theta)_?\d?[a-z]?|d_[mc]")
 _MEAN = re.compile(r"(.*_)?(mean|avg|average|mu|[xy]_?bar)(_.*)?")
 _INVERSE = re.compile(r"(?s).*\.I|(.*\.)?(?i:\w*?p?inv(erse)?|inv_(k|cov\w*|sigma|xtx|h|hess\w*))")
-_SOLVERS = re.compile(r".*\blstsq|.*(linalg|la|LA)\.solve")
 _TARGET = re.compile(
     rf"y(_?(tr|train|data|true|obs))?|(train|data)_y|(.*_)?(target|label)s?(_.*)?|{_GRADIENT.pattern}|{_MEAN.pattern}"
 )
@@ -51,8 +49,8 @@ def descends(node: ast.AST, *, has_rounds: bool = False) -> bool:
 def solves(node: ast.AST) -> bool:
     """Return True for `inv(X.T @ X) @ X.T @ y`, `lstsq(X, y)`, and the intercept `y_mean - m * x_mean`."""
     match node:
-        case ast.Call(func=function, args=[_, target, *_]) if _SOLVERS.fullmatch(ast.unparse(function)):
-            return has(_TARGET, target)
+        case ast.Call(func=ast.Attribute(value=owner, attr="lstsq" | "solve"), args=[_, target, *_]):
+            return last_name(owner) in {"linalg", "la", "LA"} and has(_TARGET, target)
         case ast.BinOp(left=mean, op=ast.Sub(), right=ast.BinOp(left=slope, op=ast.Mult(), right=other)):
             return has(_MEAN, mean) and has(_MEAN, slope) != has(_MEAN, other)
     factors = _factors(node)

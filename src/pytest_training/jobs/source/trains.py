@@ -32,10 +32,10 @@ _COMPARES = re.compile(rb"(?s)(?!.*(?:perf_counter|timeit|time\.time\(|Profile))
 _CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test(_\w|\(\))")  # what tests contain
 _WORDS = (
     b"fit(|fit_|backward(|train(|_train|train_|training(|trainModel(|rainer|tune(|learn(|minimize(|apply_gradients"
-    b"|apply_updates|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *|RATE *"
-    b"|ETA *|* lr|* LR|* learning_rate|* LEARNING_RATE|learningRate|* grad|*grad|* dw|*dw|* d_|*d_|* alpha|_descent("
-    b"|_regression(|_search(|random_forest(|uner.run(|mcmc|fmin_|inv(|_inv|.I *|lstsq(|.solve(|slope|Slope|naive_bay"
-    b"|Naive_Bay|aiveBay|perceptron(|means(|_tree(|growTree(|buildTree(|createTree("
+    b"|apply_updates|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *"
+    b"|RATE *|ETA *|ALPHA *|step_size *|* lr|* LR|* learning_rate|* LEARNING_RATE|learningRate|* grad|*grad|* dw|*dw"
+    b"|* d_|*d_|* alpha|_descent(|_regression(|_search(|random_forest(|uner.run(|mcmc|fmin_|inv(|_inv|.I *|lstsq("
+    b"|.solve(|slope|Slope|naive_bay|Naive_Bay|aiveBay|perceptron(|means(|_tree(|growTree(|buildTree(|createTree("
 ).split(b"|")  # what a file contains that trains by itself
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
@@ -188,7 +188,7 @@ class _Signs:
             if isinstance(node, ast.BinOp | ast.AugAssign | ast.Call):
                 if solves(node):
                     return f"{source.where(node)}: solves for a model"
-                if descends(node):
+                if descends(node, has_rounds=True):
                     self._descent = self._descent or f"{source.where(node)}: descends by a learning rate"
             if isinstance(node, ast.Call) and (sign := self._called(source, node)):
                 return sign
@@ -197,8 +197,8 @@ class _Signs:
     def _called(self, source: Source, call: ast.Call) -> str | None:
         """Return the sign of a call that trains; remember a `backward`, and an optimiser."""
         words, name = self._words(call), last_name(call.func)
-        if any(map(_is_no_round, call.keywords)):
-            return None
+        if any(getattr(each.value, "value", None) == 0 and ROUNDS.search(each.arg or "") for each in call.keywords):
+            return None  # `total_timesteps=0` loads a model
         is_bare = words.endswith((".train()", ".training()"))
         steps = (".back" in words or ".fmin_" in words) and _STEPS.search(ast.unparse(call))
         is_function = isinstance(call.func, ast.Name) and bool(call.args or call.keywords or "bayes" in words)
@@ -231,11 +231,6 @@ class _Signs:
         name = snake(name) if name[:1].islower() else name
         shown = "…" if values and not (is_mode and below and name == "train") else ""
         return f"{made + ' ' if made else ''}{owner or ('' if below is None else '?')}.{name}({shown})".lower()
-
-
-def _is_no_round(keyword: ast.keyword) -> bool:
-    """Return True for `total_timesteps=0`: the call loads a model."""
-    return getattr(keyword.value, "value", None) == 0 and bool(ROUNDS.search(keyword.arg or ""))
 
 
 def _sentence(source: Source, call: ast.Call) -> str:
