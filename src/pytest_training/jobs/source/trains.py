@@ -39,7 +39,7 @@ _WORDS = (
 ).split(b"|")  # what a file contains that trains by itself
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
-    rb"__name__\s*==|==\s*__name__|^(?:for|while|with|if)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
+    rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^(?:try|if\b.*):\s*\n\s+\w+\(|^@\w+\.automain"
     rb"|^(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|^[\w, ]+=.*\b(?:fit|train|main)\w*\(",
     re.MULTILINE,
 )  # what a file contains that does more than import and define
@@ -105,10 +105,11 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     body = [each for each in source.tree.body if not isinstance(each, Definition | ast.AsyncFunctionDef)]
     # tf.app.run() calls `main` and names it nowhere.
     body += [each for each in source.tree.body if getattr(each, "name", "") == "main" and any(map(is_main_guard, body))]
-    if sign := _first_sign(source, body, sources):
+    calls, starts = [call for each in body for call in _calls(each)], b".automain" in content
+    if sign := _first_sign(source, body, sources, is_followed=bool(calls) or starts):
         return Candidate(is_job=True, why=sign)
     if is_named:
-        works = b".automain" in content or any(map(_runs, body))
+        works = starts or any(not _IDLE.fullmatch(last_name(call.func)) for call in calls)
         why = f"is named {path.name}, and does something when it is run" if works else "only defines or assigns"
         return Candidate(works, why)
     return Candidate(is_job=False, why="nothing that it runs trains") if has_words else None
@@ -121,20 +122,20 @@ def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
     yield from (file.read_bytes() for file in files if file.is_file())
 
 
-def _runs(statement: ast.stmt) -> bool:
-    """Return True for a statement of a module that does more than to import, assign and make idle calls."""
+def _calls(statement: ast.stmt) -> list[ast.Call]:
+    """Return the calls of a statement of a module that does more than to import and assign."""
     is_block = is_main_guard(statement) or isinstance(statement, ast.For | ast.While | ast.With)
     parts = [statement] if is_block else [node for node in walk(statement) if isinstance(node, ast.Expr)]
-    calls = (node for part in parts for node in walk(part) if isinstance(node, ast.Call))
-    return any(not _IDLE.fullmatch(last_name(call.func)) for call in calls)
+    return [node for part in parts for node in walk(part) if isinstance(node, ast.Call)]
 
 
-def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources) -> str | None:
+def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
     """Return the first call that trains in these statements, or in what they reach."""
     nested = (each for each in module_statements(source.tree.body) if isinstance(each, Definition) and each.col_offset)
     inside = {node for each in nested for node in walk(each)}  # in `if` or `try`; these count when they are named
     nodes, signs = [node for statement in body for node in walk(statement) if node not in inside], _Signs()
-    places = itertools.chain([(source, nodes)], reached(source, nodes, sources, most=MOST_FOLLOWED))
+    further = reached(source, nodes, sources, most=MOST_FOLLOWED) if is_followed else ()
+    places = itertools.chain([(source, nodes)], further)
     return next((sign for place, each in places if (sign := signs.first(place, each))), None)
 
 
