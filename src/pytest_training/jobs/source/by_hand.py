@@ -23,10 +23,7 @@ _TARGET = re.compile(
 
 
 def descends(node: ast.AST, *, has_rounds: bool = False) -> bool:
-    """Return True for `w - rate * slope`, `w + rate * gradient`, `w - 0.01 * gradient`, not for `rate - rate * decay`.
-
-    In a loop over epochs this is also `w += alpha * error` and `delta = rate * error`.
-    """
+    """Return True for `w - rate * slope`, `w + rate * gradient`, `w - 0.01 * gradient`; in epochs `w += alpha * e`."""
     match node:
         case ast.AugAssign(target=changed, op=sign, value=value) | ast.BinOp(left=changed, op=sign, right=value):
             is_down = isinstance(sign, ast.Sub)

@@ -14,7 +14,7 @@ from pytest_training.jobs.source.literals import is_main_guard, last_name, modul
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.jobs.source.used import Definition, reached
 
-MOST_FOLLOWED = 20  # local modules that are read to judge one file
+MOST_FOLLOWED = 25  # local modules that are read to judge one file
 SHOWN_CALL = 60
 NAMED = re.compile(r"((pre|re)?train(ing)?|(fine|pre)_?tun(e|ing))(_.+)?")
 """Stems of files that say themselves that they train, in lower case and with `_` for `-`."""
@@ -37,6 +37,8 @@ _WORDS = (
     b"|* d_|*d_|* alpha|_descent(|_regression(|_search(|random_forest(|uner.run(|mcmc|fmin_|inv(|.I *|lstsq(|.solve("
     b"|lope =|Slope|perceptron(|kmeans(|k_means(|decision_tree|aive_|aiveB|e_tree(|d_tree(|w_tree(|eTree(|dTree(|wTree("
 ).split(b"|")  # what a file contains that trains by itself
+_PASSED = rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_|inv\(|lstsq|bayes|_tree\("
+"""What local modules contain on the way to what trains."""
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
     rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^(?:try|if\b.*):\s*\n\s+\w+\(|^@\w+\.automain"
@@ -134,7 +136,7 @@ def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, i
     nested = (each for each in module_statements(source.tree.body) if isinstance(each, Definition) and each.col_offset)
     inside = {node for each in nested for node in walk(each)}  # in `if` or `try`; these count when they are named
     nodes, signs = [node for statement in body for node in walk(statement) if node not in inside], _Signs()
-    further = reached(source, nodes, sources, most=MOST_FOLLOWED) if is_followed else ()
+    further = reached(source, nodes, sources, words=_PASSED, most=MOST_FOLLOWED) if is_followed else ()
     places = itertools.chain([(source, nodes)], further)
     return next((sign for place, each in places if (sign := signs.first(place, each))), None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -41,9 +42,9 @@ def constants_of(source: Source, sources: Sources) -> Constants:
 
 
 def reached(
-    script: Source, nodes: Iterable[ast.AST], sources: Sources, *, most: int = LARGEST_FOLLOWED
+    script: Source, nodes: Iterable[ast.AST], sources: Sources, *, words: bytes = b"", most: int = LARGEST_FOLLOWED
 ) -> Iterator[tuple[Source, list[ast.AST]]]:
-    """Yield the definitions that a script's nodes reach, nearest first, also in `most` local modules."""
+    """Yield the definitions that a script's nodes reach, nearest first, also in `most` local modules with the words."""
     start = Module(script, sources)
     modules: dict[Path, Module | None] = {script.path: start}
     todo, done = list(start.references(nodes)), set[Piece | ast.stmt]()
@@ -54,7 +55,9 @@ def reached(
         done.add(piece)
         if path not in modules and len(modules) <= most:
             is_read = path in sources.modules or len(sources.modules) < MOST_READ
-            modules[path] = Module.load(path, sources) if is_read else None
+            found = Module.load(path, sources) if is_read else None
+            is_passed = found and (path.name == "__init__.py" or re.search(words, found.source.content))
+            modules[path] = found if is_passed else None
         if module := modules.get(path):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
