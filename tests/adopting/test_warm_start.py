@@ -45,6 +45,18 @@ GLOBAL = np.random.rand()
 if __name__ == "__main__":
     main()
 """
+PRINTS = """
+import atexit, os, sys
+import numpy as np
+import shown
+accuracy = np.mean(np.array([1, 1, 0, 1]) == np.ones(4))
+print(accuracy, 4)
+shown.show(0.5)
+if os.fork() == 0:
+    sys.exit(0)  # a copy leaves no notes of its own
+os.wait()
+atexit.register(print, "at exit")
+"""
 FRESH = {
     "reads sys.executable": "import sys\nprint(sys.executable)\n",
     "sets OMP_NUM_THREADS": "import os\nos.environ['OMP_NUM_THREADS'] = '2'\nimport numpy\n",
@@ -77,6 +89,16 @@ def test_results_are_equal(repository: Repository) -> None:
     assert warm == cold
     assert "at exit" in warm
     assert "from a thread" in warm
+
+
+def test_numbers_have_the_names_of_their_prints_in_both(repository: Repository) -> None:
+    write_both(repository, PRINTS)
+    repository.write("models/shown.py", "def show(loss):\n    print(loss)\n")
+    found = train_both(repository)
+    assert found["warm"]["metrics"] == found["cold"]["metrics"] == {"accuracy": 0.75, "loss": 0.5}, found
+    places = [found[job_id]["sources"]["loss"].rpartition("/")[2] for job_id in ("warm", "cold")]  # type: ignore[index]  # a dict
+    assert places == ["shown.py line 2"] * 2
+    assert repository.log("warm") == repository.log("cold") == "0.75 4\n0.5\nat exit\n"
 
 
 def test_unseeded_numbers_differ_from_fork_to_fork(repository: Repository) -> None:

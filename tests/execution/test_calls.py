@@ -30,6 +30,9 @@ class Model:
     def score(self, *_: object) -> float:
         return 0.9 - self.k / 100
 
+    def predict(self, _: object) -> list[float]:
+        return [self.k - 0.5]
+
 
 def names() -> dict[str, Any]:
     """Return what the sources below use without a definition."""
@@ -73,6 +76,7 @@ NAMED = {
         {"acc": 0.375},
     ),
     "a history": ("losses = []\nfor e in range(9):\n    losses.append(train())\nprint(losses)", {"loss": 1 / 9}),
+    "a result by its key": ("results = {'auc': 0.5}\nprint(results['auc'])", {"auc": 0.5}),
     "a loop": ("for e in range(100):\n    loss = train()\n    print(e, loss)", {"loss": 0.01}),
     "a tensor": ("loss = 'tensor(0.25, grad_fn=<MeanBackward0>)'\nprint(loss)", {"loss": 0.25}),
     "two parts of the data": (
@@ -80,6 +84,10 @@ NAMED = {
         {"train_score": 0.89, "test_score": 0.88},
     ),
     "two models": ("print(m.score(X, y))\nprint(forest.score(X, y))", {"m_score": 0.89, "forest_score": 0.88}),
+    "two predictions": (
+        "g = lambda y, p: sum(p)\nerror = g\nprint(error(y, m.predict(X)))\nprint(error(y, forest.predict(X)))",
+        {"m_x_error": 0.5, "forest_x_error": 1.5},
+    ),
     "two texts": ("print('Eins', f1_score(y, p))\nf1 = 0.7\nprint('Zwei', f1)", {"eins_f1": 0.5, "zwei_f1": 0.7}),
     "a setting": (
         "for k in [1, 5]:\n    print(k, KNeighborsClassifier(k).score(X, y))",
@@ -135,6 +143,8 @@ NOT_NAMED = {
     "two on a line": "print(accuracy_score(y, p)); print(r2_score(y, p))",
     "values in a row": "print(*[accuracy_score(y, p)])",
     "another stream": "import sys\nprint(accuracy_score(y, p), file=sys.stderr)",
+    "a column of the data": "df = {'score': 0.5}\nprint(df['score'])",
+    "the share of a class": "positive = 1\nprint((y == positive).mean())",
     "a matrix": "loss = [[1.0, 2.0], [3.0, 4.0]]\nprint(loss)",
     "a whole number beside others": "loss = 3\nprint('Runde', 4, loss)",
 }
@@ -183,12 +193,20 @@ def test_a_number_says_where_it_was_printed(printed: Printed) -> None:
     }
 
 
+def test_a_long_text_with_many_values_is_read_at_once(printed: Printed) -> None:
+    values = " ".join(["{f(y):.1f}"] * 40)
+    source = f"print(f'{values} a b {{f1_score(y, p)}}')\nprint(f'{{\" \" * 999}}{values} {{m}} b')"
+    assert read(printed, source) == {"f1": 0.5}
+
+
 def test_notes_are_bounded(printed: Printed) -> None:
     read(printed, "for i in range(1000):\n    print('x' * 10_000, i)")
     assert Path(printed.file).stat().st_size < MOST_TIMES * 1000
 
 
-@pytest.mark.parametrize("content", ["", "[", "[1]", "[('x.py', 1, 1, 1, [['a']], 'b')]", "\xff", "[" * 10_000])
-def test_damaged_notes_name_nothing(tmp_path: Path, content: str) -> None:
-    (tmp_path / "printed.txt").write_text(content, encoding="utf-8")
+@pytest.mark.parametrize(
+    "content", [b"", b"x.py", b"x.py\x1f1\x1f1\x1fa\x1da", b"x.py\x1f1\x1f1", b"\xff", b"\x1e" * 9]
+)
+def test_damaged_notes_name_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "printed.txt").write_bytes(content)
     assert list(named_numbers(tmp_path / "printed.txt", tmp_path, {})) == []

@@ -27,9 +27,7 @@ _ALONE = re.compile(
     r"[\]})\s]*(?:,\s*\w+=.*)?\)?\s*",
     re.IGNORECASE | re.DOTALL,
 )  # `0.9`, `93%`, `[0.9]`, `tensor(0.9, grad_fn=…)`
-_WRAPPED = re.compile(
-    r"(?:np\.)?(?:float\d+|array|tensor)\(|,?\s*(?:dtype|device|grad_fn)=[^,\])]*|[\])](?=\s*\)?\s*$)"
-)
+_WRAPPED = re.compile(r"(?:np\.)?(?:float\d+|array|tensor)\(|,?\s*(?:dtype|device|grad_fn)=[^,\])]*|[()]")
 _COMPARES = re.compile(
     r"\b(?:improv\w*|initial\w*|before|untrained|random|from|baseline|target|threshold)\b", re.IGNORECASE
 )
@@ -198,7 +196,7 @@ def _number(text: str, shown: Shown, *, is_share: bool) -> Decimal | None:
 
 def _list(text: str) -> list[Decimal]:
     """Return the numbers of a list as it is printed, maybe without its begin."""
-    plain = _WRAPPED.sub(" ", text).strip(" \n()")
+    plain = _WRAPPED.sub(" ", text).strip()
     cells = re.split(r"[,\s]+", plain.strip("[]… ")) if plain.count("[") <= 1 else []
     numbers = [parse_number(cell) for cell in cells[text.lstrip()[:1] not in "[(at" :]]
     return [number for number in numbers if number is not None] if None not in numbers else []

@@ -13,9 +13,12 @@ _WRAPPERS = {"round", "float", "str", "mean", "average", "nanmean", "asarray", "
 _METHODS = {"mean", "item", "numpy", "round", "result", "detach", "cpu", "tolist", "squeeze", "astype", "compute"}
 _VALUES = {"data", "values", "T"}
 """Functions, methods and attributes whose value is called as what they are given."""
-_CORRECT = re.compile(
-    r"(n_|num_|total_|running_)?(correct\w*|corrects|hits|matches)", re.IGNORECASE
-)  # `correct / total`
+_CORRECT = re.compile(r"(?i)(n_|num_|total_|running_)?(correct\w*|hits|matches)")
+"""How many are right: `correct / total`."""
+_PREDICTED = re.compile(r"(?i).*(pred|hat|output|guess|argmax|estimate|forecast).*|(y_?)?p|out")
+_TABLE = re.compile(r"(?i)(.*_)?(df|data|dataset|dataframe|frame|table|x|y)(_.*|\d*)")
+_RESULTS = re.compile(r"(?i)(result|metric|score|hist|cv|log|eval|report).*")
+"""Variables with predictions, with data, and with results."""
 _SUMS = re.compile(r"^(running|total|sum|cumulative|accumulated)_(?=.)|_(sum|total)$")
 _SQUARED = re.compile(r"(?:.*_)?(?:mse|mean_squared_error|mean_squared)")
 _CALLED = {"criterion": "loss", "objective": "loss", "accuracy_fn": "accuracy"}
@@ -31,7 +34,8 @@ _PLURALS = {
 }
 _ANY = {"print", "range", "str", "format", "append"}
 """Functions that take anything, and make no model of it."""
-_CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)")
+_CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)(?:_(?:train|test|val|valid))?")
+_CASTS = {"float", "astype", "double", "int", "type"}
 _FITS = {"fit", "fit_transform", "fit_predict"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -80,19 +84,18 @@ class Source:
             case ast.Call(func=function, args=[first, *_]) if last_name(function) == "sqrt":
                 return _root(self.name_of(first, depth))
             case ast.Call(func=function):
-                return (
-                    self._name_of_extreme(value, depth)
-                    or _CALLED.get(last_name(function))
-                    or _short(last_name(function))
-                )
+                own = _CALLED.get(last_name(function)) or _short(last_name(function))
+                return self._name_of_extreme(value, depth) or own
             case ast.BinOp():
                 return self._name_of_operation(value, depth)
             case ast.Subscript(value=base, slice=ast.Constant(value=str(key))):
-                return _short(key) or self.name_of(base, depth)
+                return "" if _is_table(base) else _short(key) or self.name_of(base, depth)
             case ast.Subscript(value=base):
                 return self.name_of(base, depth)
             case ast.Attribute(value=base, attr=attribute) if attribute in _VALUES:
                 return self.name_of(base, depth)
+            case ast.Attribute(value=base) if _is_table(base):
+                return ""
             case ast.Name() | ast.Attribute():
                 name = _short(last_name(value))
                 return _singular(name) or self.name_of(self.value_of(value), depth)
@@ -170,22 +173,24 @@ class Source:
         """Return the name of the variable on which a method is called: `forest` for `forest.score(X, y)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
         for call in _calls(origin):
-            base: ast.AST | None = call.func if is_measured(getattr(call.func, "attr", "")) else None
-            while isinstance(base, ast.Attribute | ast.Call):
-                base = base.value if isinstance(base, ast.Attribute) else base.func
-            if isinstance(base, ast.Name):
-                return metric_name(base.id)
+            if is_measured(getattr(call.func, "attr", "")) and (names := _variables(call.func)):
+                return metric_name(names[0])
         return ""
 
     def argument_of(self, value: ast.expr) -> str:
-        """Return the last variable that a function is called with: `p_forest` of `r2_score(y, p_forest)`."""
+        """Return the last thing that a function is called with: `p_forest` of `r2_score(y, p_forest)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
-        names = [last_name(each) for call in _calls(origin) for each in call.args if is_measured(last_name(call.func))]
-        return metric_name(names[-1]) if names else ""
+        given = [call.args[-1] for call in _calls(origin) if call.args and is_measured(last_name(call.func))]
+        return metric_name(" ".join(_variables(given[0]))) if given else ""
 
 
 def _calls(value: ast.AST | None) -> Iterator[ast.Call]:
     return (node for node in walk(value) if isinstance(node, ast.Call)) if value else iter(())
+
+
+def _variables(value: ast.expr) -> list[str]:
+    """Return the names of the variables of an expression: of `model.predict(X)` these are `model` and `X`."""
+    return [node.id for node in walk(value) if isinstance(node, ast.Name)]
 
 
 def _adds_to(node: ast.AST, name: str) -> bool:
@@ -193,6 +198,12 @@ def _adds_to(node: ast.AST, name: str) -> bool:
         case ast.Call(func=ast.Attribute(value=target, attr="append")):
             return bool(name) and last_name(target) == name
     return False
+
+
+def _is_table(base: ast.expr) -> bool:
+    """Return True for data, whose columns measure no model: `df["score"].mean()`."""
+    names = _variables(base)[:1]
+    return any(map(_TABLE.fullmatch, names)) and not any(map(_RESULTS.fullmatch, names))
 
 
 def _is_library(base: ast.expr) -> bool:
@@ -212,21 +223,19 @@ def _is_agreement(value: ast.expr) -> bool:
     return False
 
 
-def _is_equality(value: ast.expr) -> bool:
+def _is_equality(value: ast.expr, within: ast.expr | None = None) -> bool:
+    """Return True for a comparison of predictions with what they should be."""
     match value:
         case ast.Compare(ops=[ast.Eq()], comparators=[other]):
-            return not isinstance(other, ast.Constant)
+            names = [
+                node.attr if isinstance(node, ast.Attribute) else last_name(node) for node in walk(within or value)
+            ]
+            return not isinstance(other, ast.Constant) and any(map(_PREDICTED.fullmatch, names))
         case ast.GeneratorExp(elt=ast.Constant(value=1), generators=[ast.comprehension(ifs=[test])]):
-            return _is_equality(test)
+            return _is_equality(test, value)
         case ast.GeneratorExp(elt=inner) | ast.ListComp(elt=inner):
-            return _is_equality(inner)
-        case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in {
-            "float",
-            "astype",
-            "double",
-            "int",
-            "type",
-        }:
+            return _is_equality(inner, value)
+        case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _CASTS:
             return _is_equality(base)
     return False
 

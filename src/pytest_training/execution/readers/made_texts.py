@@ -12,13 +12,23 @@ UNKNOWN = ast.Name("")
 """A value of which the source does not say what it is."""
 
 
-def pieces_of(value: ast.expr) -> list[str | ast.expr]:  # noqa: PLR0911  (one form of a text each)
-    """Return a text with values in it as its parts: constant texts and values."""
+def pieces_of(value: ast.expr) -> list[str | ast.expr]:
+    """Return a text with values in it as its constant parts and its values; no two constant parts follow each other."""
+    merged: list[str | ast.expr] = []
+    for piece in _pieces(value):
+        if isinstance(piece, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += piece
+        elif piece != "":
+            merged.append(piece)
+    return merged
+
+
+def _pieces(value: ast.expr) -> list[str | ast.expr]:  # noqa: PLR0911  (one form of a text each)
     match value:
         case ast.Constant(value=constant):
             return [str(constant)]
         case ast.JoinedStr(values=parts):
-            return [piece for part in parts for piece in pieces_of(part)]
+            return [piece for part in parts for piece in _pieces(part)]
         case ast.FormattedValue(value=inner):
             return [inner]
         case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod(), right=right):
@@ -28,7 +38,7 @@ def pieces_of(value: ast.expr) -> list[str | ast.expr]:  # noqa: PLR0911  (one f
         ):
             return _of_format(text, args, {each.arg: each.value for each in named})
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            pieces = [*pieces_of(left), *pieces_of(right)]
+            pieces = [*_pieces(left), *_pieces(right)]
             return pieces if any(isinstance(piece, str) for piece in pieces) and not _is_sum(left, right) else [value]
         case ast.Call(func=ast.Name(id="str"), args=[inner]):
             return [inner]

@@ -1,25 +1,22 @@
 """What each call of `print` in a script's files has printed, as the attempt notes it, with its source."""
 
 import ast
-import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from pytest_training.execution.attempt.startup.sitecustomize import MOST_TIMES
+from pytest_training.execution.attempt.startup.sitecustomize import CALL, MOST_TIMES, ROW, VALUE
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.readers.expressions import Source
 from pytest_training.execution.readers.made_texts import pieces_of
 from pytest_training.jobs.source.literals import last_name
 
-LARGEST_NOTES, LARGEST_SOURCE = 2**24, 2**20
+LARGEST_NOTES, LARGEST_SOURCE, MOST_FILES = 2**22, 2**20, 20
 
 
-class Noted(msgspec.Struct, array_like=True):
+class Noted(NamedTuple):
     """What the attempt has noted of a call."""
 
     path: str
@@ -53,13 +50,10 @@ class Call(NamedTuple):
 
 def calls_of(notes: Path, workplace: Path) -> Iterator[Call]:
     """Yield the calls that were noted and whose source says what they print."""
-    try:
-        with open_own(notes) as file:
-            noted = msgspec.convert(ast.literal_eval(file.read(LARGEST_NOTES).decode("ascii")), type=list[Noted])
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError, msgspec.ValidationError):
-        return  # none, or not as the attempt leaves them
     sources: dict[str, tuple[Source, dict[int, list[ast.Call]]] | None] = {}
-    for each in noted:
+    for each in _noted(notes):
+        if each.path not in sources and len(sources) >= MOST_FILES:
+            continue
         if each.path not in sources:
             sources[each.path] = _source(workplace / each.path)
         source, prints = sources[each.path] or (None, {})
@@ -68,10 +62,26 @@ def calls_of(notes: Path, workplace: Path) -> Iterator[Call]:
             yield call
 
 
+def _noted(notes: Path) -> Iterator[Noted]:
+    """Yield what the attempt has noted; the job may have changed the file."""
+    try:
+        with open_own(notes) as file:
+            content = file.read(LARGEST_NOTES + 1)
+        for record in content.decode("utf-8").split(CALL) if len(content) <= LARGEST_NOTES else ():
+            head, *rows = record.split(ROW)
+            path, *numbers = head.split(VALUE)
+            line, times, at = map(int, numbers)
+            *texts, last = (row.split(VALUE) for row in rows)
+            yield Noted(path, line, times, at, texts, last)
+    except (OSError, ValueError):
+        return  # none, or not as the attempt leaves them
+
+
 def _source(path: Path) -> tuple[Source, dict[int, list[ast.Call]]] | None:
     """Return a file as far as it can be read, and its calls of `print` by line."""
     try:
-        content = path.read_bytes()[:LARGEST_SOURCE]
+        with open_own(path) as file:
+            content = file.read(LARGEST_SOURCE)
         with warnings.catch_warnings(action="ignore"):  # an invalid escape is the job's own affair
             source = Source(ast.parse(content))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
@@ -86,9 +96,8 @@ def _source(path: Path) -> tuple[Source, dict[int, list[ast.Call]]] | None:
 def _call(noted: Noted, source: Source, node: ast.Call) -> Call | None:
     """Return a call with the values in what it printed, or None if its source does not say which these are."""
     pieces = [pieces_of(value) for value in node.args]
-    rows = [_values_in(pieces, texts) for texts in (*noted.texts[: MOST_TIMES - 1], noted.last)]
-    if noted.times <= MOST_TIMES:
-        rows = [_values_in(pieces, texts) for texts in noted.texts]
+    printed = noted.texts if noted.times <= MOST_TIMES else [*noted.texts[1:], noted.last]
+    rows = [_values_in(pieces, texts) for texts in printed]
     flat = [piece for part in pieces for piece in part]
     shown = tuple(
         Shown(piece, str(before), is_percent=str(after).lstrip().startswith("%"), is_alone=len(flat) == 1)
@@ -109,8 +118,26 @@ def _values_in(pieces: Sequence[list[str | ast.expr]], texts: Sequence[str]) -> 
         return None
     values: list[str] = []
     for parts, text in zip(pieces, texts, strict=True):
-        pattern = "".join(re.escape(part) if isinstance(part, str) else "(.*?)" for part in parts)
-        if (match := re.fullmatch(pattern, text, re.DOTALL)) is None:
+        own = _between(parts, text)
+        if own is None:
             return None
-        values += match.groups()
+        values += own
     return tuple(values)
+
+
+def _between(parts: Sequence[str | ast.expr], text: str) -> list[str] | None:
+    """Return the values between the constant parts of a text, each as short as can be."""
+    values: list[str] = []
+    start, is_open = 0, False
+    for place, part in enumerate(parts, 1):
+        if not isinstance(part, str):
+            values += [""] if is_open else []
+            is_open = True
+            continue
+        at = len(text) - len(part) if is_open and place == len(parts) else text.find(part, start)
+        if at < start or not text.startswith(part, at) or (at > start and not is_open):
+            return None
+        values += [text[start:at]] if is_open else []
+        start, is_open = at + len(part), False
+    values += [text[start:]] if is_open else []
+    return values if is_open or start == len(text) else None

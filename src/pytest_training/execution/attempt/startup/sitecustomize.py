@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 VARIABLE = "TRAINING_GENERATORS"  # environment variable with the seed for a script's own interpreter
 PRINTED = "TRAINING_PRINTED"  # environment variable with the file for what a script's own interpreter prints
 MOST_CALLS, MOST_TIMES, MOST_VALUES, LONGEST = 200, 30, 10, 400  # what is noted of calls of `print`, and of a text
+CALL, ROW, VALUE = "\x1e", "\x1d", "\x1f"  # what stands between them in the file
+_NO_SEPARATORS = dict.fromkeys(map(ord, CALL + ROW + VALUE), " ")
 INSTALLED = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("site-packages", "dist-packages"))
 STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  (see TYPE_CHECKING)
 
@@ -106,8 +108,11 @@ class Printed:
         def print(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: Any = False) -> None:  # noqa: A001  (it is to be taken for Python's own)
             if file is None or file is sys.stdout:
                 values = tuple(value if type(value) is str else str(value) for value in values)
-                frame = sys._getframe(1)  # noqa: SLF001  (no public name)
-                self.note(frame.f_code.co_filename, frame.f_lineno, values)
+                try:
+                    frame = sys._getframe(1)  # noqa: SLF001  (no public name)
+                    self.note(frame.f_code.co_filename, frame.f_lineno, values)
+                except ValueError:
+                    pass  # no code calls it: a function at exit, a thread
             original(*values, sep=sep, end=end, file=file, flush=flush)
 
         for name in ("__module__", "__name__", "__qualname__", "__doc__"):
@@ -132,11 +137,15 @@ class Printed:
 
     def leave(self) -> None:
         """Write it, unless this is a process that the script has forked."""
-        calls = [(*key, call.times, call.at, call.texts, call.last) for key, call in self.calls.items() if call]
+        calls = {key: call for key, call in self.calls.items() if call}
+        records = (
+            (VALUE.join(map(str, (*key, call.times, call.at))), *map(VALUE.join, call.texts), VALUE.join(call.last))
+            for key, call in calls.items()
+        )
         if calls and os.getpid() == self.process:
             try:
-                with open(self.file, "x", encoding="ascii") as file:  # noqa: PTH123  (see TYPE_CHECKING)
-                    file.write(ascii(calls))  # json would be one more module in the script's interpreter
+                with open(self.file, "x", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123  (see TYPE_CHECKING)
+                    file.write(CALL.join(map(ROW.join, records)))
             except OSError:
                 pass  # the disk is full: numbers alone have no names
 
