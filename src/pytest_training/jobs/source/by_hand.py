@@ -51,8 +51,7 @@ def solves(node: ast.AST) -> bool:
         case ast.BinOp(left=mean, op=ast.Sub(), right=ast.BinOp(left=slope, op=ast.Mult(), right=other)):
             return has(_MEAN, mean) and has(_MEAN, slope) != has(_MEAN, other)
     factors = _factors(node)
-    names = ((each, ast.unparse(each.func if isinstance(each, ast.Call) else each)) for each in factors[1:] and factors)
-    others = [each for each, name in names if not _INVERSE.fullmatch(name)]
+    others = [each for each in factors if not _INVERSE.fullmatch(ast.unparse(getattr(each, "func", each)))]
     return 0 < len(others) < len(factors) and any(has(_TARGET, each) for each in others)
 
 

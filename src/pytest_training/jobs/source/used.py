@@ -54,8 +54,7 @@ def reached(
             continue
         done.add(piece)
         if path not in modules and len(modules) <= most:
-            is_read = path in sources.modules or len(sources.modules) < MOST_READ
-            found = Module.load(path, sources) if is_read else None
+            found = Module.load(path, sources) if path in sources.modules or len(sources.modules) < MOST_READ else None
             is_passed = found and (path.name == "__init__.py" or re.search(words, found.source.content))
             modules[path] = found if is_passed else None
         if module := modules.get(path):
