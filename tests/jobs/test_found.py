@@ -178,7 +178,8 @@ TRAINS = {
     "the normal equation, solved": ("x.py", "w = np.linalg.solve(A, X.T.dot(y))\nprint(w)\n", "x.py:1: solves"),
     "least squares": ("x.py", "w = np.linalg.lstsq(X, y_train)[0]\nprint(X @ w)\n", "x.py:1: solves"),
     "a line by its means": ("x.py", "slope = a / c\nb = y_mean - slope * x_mean\nprint(b)\n", "x.py:2: solves"),
-    "Newton's step": ("x.py", "w = w - np.dot(np.linalg.inv(H), gradient)\nprint(w)\n", "x.py:1: solves"),
+    "Newton's step": ("x.py", "w = w - np.linalg.inv(H).dot(gradient)\nprint(w)\n", "x.py:1: solves"),
+    "Newton's step, of matrices": ("x.py", "w = w - H.I * dJ\nprint(w)\n", "x.py:1: solves"),
     "a Gaussian process": ("x.py", "K_inv = pinv(K)\nmu = K_s @ K_inv @ y\nprint(mu)\n", "x.py:2: solves"),
     "Gaussians": (
         "x.py",

@@ -13,7 +13,7 @@ RATE = re.compile(r"(.*_)?(lr|eta|l_?rate|lear(n(ing)?)?_?(r|rate|speed))(_?(\d+
 _FACTOR = re.compile(rf"{RATE.pattern}|(.*_)?(alpha|step_?size)(_rate|_?\d+|_[a-z])?")
 _ANY_RATE = re.compile(rf"{_FACTOR.pattern}|(.*_)?rate")
 """Names of learning rates: anywhere, over epochs, and beside a gradient."""
-_GRADIENT = re.compile(r".*(grad|deriv).*|d_?(w|b|weights?|bias(es)?|theta)_?\d?[a-z]?|d_[mc]")
+_GRADIENT = re.compile(r".*(grad|deriv).*|d_?(w|b|j|weights?|bias(es)?|theta)_?\d?[a-z]?|d_[mc]")
 _MEAN = re.compile(r"(.*_)?(mean|avg|average|mu|[xy]_?bar)(_.*)?")
 _INVERSE = re.compile(r"(?s).*\.I|(.*\.)?(?i:\w*?p?inv(erse)?|inv_(k|cov\w*|sigma|xtx|h|hess\w*))")
 _TARGET = re.compile(
