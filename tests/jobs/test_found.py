@@ -138,6 +138,69 @@ TRAINS = {
         "for i in range(9):\n    w, b = w - alpha * dw, b - alpha * db\n",
         "x.py:1: descends",
     ),
+    "by hand, the rate and its slope in one name": (
+        "x.py",
+        "for e in range(epochs):\n    m = m - (m_gradient / n) * alpha_rate\n",
+        "x.py:1: descends",
+    ),
+    "by hand, with numpy's subtract": (
+        "x.py",
+        "for i in range(9):\n    w = np.subtract(w, learning_rate * d_w[0])\n",
+        "x.py:1: descends",
+    ),
+    "by hand, the step in a name": (
+        "x.py",
+        "for i in range(n_iteration):\n    delta_v = eta * error * z\n    v = v + delta_v\n",
+        "x.py:1: descends",
+    ),
+    "by hand, in a function that has no loop": (
+        "x.py",
+        "def update():\n    w[0] -= lear_rate * total[0]\nfor epoch in range(9):\n    update()\n",
+        "x.py:2: descends by a learning rate",
+    ),
+    "by hand, in camel case": (
+        "x.py",
+        "def new(w, s):\n    return w - s * learningRate\nfor epoch in r:\n    w = new(w, slope(w))\n",
+        "x.py:2: descends by a learning rate",
+    ),
+    "by hand, in a graph of tensorflow 1": (
+        "x.py",
+        "new = w.assign(w - learning_rate * g)\nfor _ in range(9):\n    s.run(new)\n",
+        "x.py:1: descends",
+    ),
+    "a network by hand, with epochs": ("x.py", "net = Net()\nnet.backward(x, y, epochs)\nprint(1)\n", "x.py:2: calls"),
+    "the normal equation": (
+        "x.py",
+        "w = np.linalg.inv(X.T @ X) @ X.T @ y\nprint(X @ w)\n",
+        "x.py:1: solves for a model",
+    ),
+    "the normal equation, of matrices": ("x.py", "w = (X.T * X).I * X.T * label\nprint(w)\n", "x.py:1: solves"),
+    "the normal equation, solved": ("x.py", "w = np.linalg.solve(A, X.T.dot(y))\nprint(w)\n", "x.py:1: solves"),
+    "least squares": ("x.py", "w = np.linalg.lstsq(X, y_train)[0]\nprint(X @ w)\n", "x.py:1: solves"),
+    "a line by its means": ("x.py", "slope = a / c\nb = y_mean - slope * x_mean\nprint(b)\n", "x.py:2: solves"),
+    "Newton's step": ("x.py", "w = w - np.linalg.inv(H).dot(gradient)\nprint(w)\n", "x.py:1: solves"),
+    "Newton's step, of matrices": ("x.py", "w = w - H.I * dJ\nprint(w)\n", "x.py:1: solves"),
+    "a Gaussian process": ("x.py", "K_inv = pinv(K)\nmu = K_s @ K_inv @ y\nprint(mu)\n", "x.py:2: solves"),
+    "Gaussians": (
+        "x.py",
+        "def density(x, mu, C):\n    return (x - mu).T.dot(inv(C)).dot(x - mu)\nprint(density(x, mu, C))\n",
+        "x.py:2: solves",
+    ),
+    "naive Bayes by counting": (
+        "x.py",
+        "model = NaiveBayes(texts, labels)\nprint(model.predict(more))\n",
+        "x.py:2: calls model.predict",
+    ),
+    "naive Bayes in a function": ("x.py", "if x:\n    naive_bayes_classification()\n", "naive_bayes_classification"),
+    "a perceptron": ("x.py", "labels = perceptron(x, y)\nprint(labels)\n", "calls perceptron"),
+    "a tree that is grown": ("x.py", "tree = growTree(x, entropy)\nprint(tree)\n", "calls growTree"),
+    "values of states": (
+        "x.py",
+        "def td(v, alpha):\n    v[s] += alpha * (r + v[t] - v[s])\nfor episode in range(9):\n    td(v, 0.1)\n",
+        "x.py:2: descends by a learning rate",
+    ),
+    "a name in camel case": ("x.py", "model = trainModel(x, y)\nprint(model)\n", "x.py:1: calls trainModel"),
+    "an agent that is training": ("x.py", "agent.training()\nprint(1)\n", "x.py:1: calls agent.training"),
     "by hand, up": ("x.py", "while d > 1:\n    w[0] += alpha * deriv_fun(w) / n\n", "x.py:1: descends"),
     "a class of one's own": (
         "x.py",
@@ -170,6 +233,8 @@ TRAINS = {
         "def main(_):\n    estimator.train(input_fn=f)\nif __name__ == '__main__':\n    tf.app.run()\n",
         "x.py:2",
     ),
+    "a script in a folder of tests": ("Test/lander.py", "print(1)\nmodel.fit(x, y)\n", "model.fit"),
+    "a script that is called like a test": ("test_svm.py", "clf.fit(x, y)\nprint(clf.score(x, y))\n", "clf.fit"),
     "a script that is called a test": ("mnist_test.py", LOOP + "\nmain()\n", "loss.backward"),
     "a module that is called": (
         "x.py",
@@ -220,7 +285,32 @@ LEFT = {
     "a blend": ("x.py", "for epoch in names:\n    x = a - alpha * b\nprint(train(0, epochs=0))\n", "nothing"),
     "a number taken off": ("x.py", "for x in images:\n    x = x - 0.5 * data\n    y = y + 0.1 * grad\n", "nothing"),
     "a background taken off": ("x.py", "for x in images:\n    x -= alpha * blur(x)\n", "nothing"),
+    "a dropped part": (
+        "x.py",
+        "for epoch in names:\n    x = x - dropout_rate * mask\nprint(train(0, epochs=0))\n",
+        "nothing",
+    ),
     "a schedule": ("x.py", "for step in steps:\n    lr -= lr * 0.1\n    print(lr)\n", "nothing"),
+    "a product": ("x.py", "for i in range(9):\n    print(i * y_train, fit_it(inv_std * (x - mean)))\n", "nothing"),
+    "symbols that are solved": ("x.py", "print(solve(x + y, y), mean - x * y, fit_it(mean - mu * mean))\n", "nothing"),
+    "a perceptron that is made": ("x.py", "print(Perceptron(3), fit_it(KMeans(3)))\n", "nothing"),
+    "a tree of places": ("x.py", "print(build_tree(places), fit_it(0))\n", "nothing"),
+    "a gradient with an optimiser that takes no step": (
+        "x.py",
+        "optimizer = optim.SGD(p, lr=0.1)\nloss.backward()\noptimizer.zero_grad()\n",
+        "nothing",
+    ),
+    "a forest that selects": (
+        "feature_selection.py",
+        "forest.fit(x, y)\nprint(forest.feature_importances_)\n",
+        "nothing",
+    ),
+    "a name that only speaks": ("training.py", GUARD.replace("main()", "logger.info('ready')"), "only defines"),
+    "a name that only builds": (
+        "training_pipeline.py",
+        "with open('p.json') as file:\n    p = json.load(file)\npipe = Pipeline([SVC(**p)])\n",
+        "only defines",
+    ),
     "a function of scipy": ("x.py", "x['a'] = read(1)\nprint(minimize(f, x0))\n", "nothing"),
     "a plot": ("plot_train.py", "plt.plot(read('train.log'))\n", None),
     "a launcher": ("run_with_submitit.py", "import main\nmain.train(1)\n", "is named as a test"),
@@ -343,7 +433,7 @@ def test_a_script_whose_neighbour_trains_is_found_by_any_name(tmp_path: Path) ->
     step = "def svm(x, eta):\n    for t in range(max_pass):\n        w = w - eta * (-C * x)\n    return w\n"
     write(tmp_path, {"hinge.py": step, "plot_line.py": "from hinge import svm\nw = svm(x, 0.1)\nprint(w)\n"})
     [job] = discover(tmp_path, tmp_path, FILES)
-    assert (job.source, job.evidence) == ("plot_line.py", "hinge.py:3: descends by a learning rate")
+    assert (job.source, job.evidence) == ("plot_line.py", "hinge.py:2: descends in a loop")
 
 
 TREES = {

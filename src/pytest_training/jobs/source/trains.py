@@ -4,10 +4,12 @@ Local modules are followed. Names of files alone say little: of the files that t
 """
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pytest_training.jobs.source.by_hand import RATE, ROUNDS, descends, has, snake, solves
 from pytest_training.jobs.source.literals import is_main_guard, last_name, module_statements, walk
 from pytest_training.jobs.source.sources import Candidate, Source, Sources
 from pytest_training.jobs.source.used import Definition, reached
@@ -21,23 +23,25 @@ _PARTS = re.compile(
 )
 _STARTS = re.compile(r"(.*_)?(main|run|exp|launch|start|cli|experiment|pipeline|demo|app|(pre)?train(ing)?)s?(_.*)?")
 """Stems of files that may start what other files define."""
+_TESTS = re.compile(r"(.*/)?((tests?|testing)/.*|test_[^/]*|[^/]*_test|conftest)\.py")  # by their paths
 _OTHERS = re.compile(
-    r"(.*/)?((tests?|testing)/.*|test_[^/]*|conftest|setup|[^/]*submitit[^/]*"
+    r"(.*/)?(setup|[^/]*submitit[^/]*"
     r"|([^/]*_)?(bench(mark)?(s|ing)?|profil(e|er|ing)|lr_find(er)?|speed(_?test)?)(_[^/]*)?)\.py"
-)  # tests and benchmarks, by their paths
+)  # benchmarks, and what starts others
 _COMPARES = re.compile(rb"(?s)(?!.*(?:perf_counter|timeit|time\.time\(|Profile)).*?(?:accuracy|auc|f1_|rmse|score)")
-_CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test_\w")  # what tests contain
+_CHECKS = re.compile(rb"unittest|pytest|absltest|tf\.test|def test(_\w|\(\))")  # what tests contain
 _WORDS = (
-    b"fit(|fit_|backward(|train(|_train|train_|training(|rainer|tune(|learn(|minimize(|apply_gradients|apply_updates"
-    b"|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *|RATE *|ETA *|* lr"
-    b"|* LR|* learning_rate|* LEARNING_RATE|decision_tree|* grad|*grad|* dw|*dw|* d_|*d_|_descent(|_regression("
-    b"|_search(|* alpha|random_forest(|uner.run(|mcmc|fmin_"
+    b"fit(|fit_|backward(|train(|_train|train_|training(|trainModel(|rainer|tune(|learn(|minimize(|apply_gradients"
+    b"|apply_updates|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *"
+    b"|RATE *|ETA *|ALPHA *|step_size *|* lr|* LR|* learning_rate|* LEARNING_RATE|learningRate|* grad|*grad|* dw|*dw"
+    b"|* d_|*d_|* alpha|_descent(|_regression(|_search(|random_forest(|uner.run(|mcmc|fmin_|inv(|.I *|lstsq(|.solve("
+    b"|lope =|Slope|perceptron(|kmeans(|k_means(|decision_tree|aive_|aiveB|e_tree(|d_tree(|w_tree(|eTree(|dTree(|wTree("
 ).split(b"|")  # what a file contains that trains by itself
-_PASSED = re.compile(rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_")
+_PASSED = rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_|inv\(|lstsq|bayes|_tree\("
 """What local modules contain on the way to what trains."""
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
-    rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^try:\s*\n\s+\w+\(|^@\w+\.automain"
+    rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^(?:try|if\b.*):\s*\n\s+\w+\(|^@\w+\.automain"
     rb"|^(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|^[\w, ]+=.*\b(?:fit|train|main)\w*\(",
     re.MULTILINE,
 )  # what a file contains that does more than import and define
@@ -46,37 +50,40 @@ _FUNCTION = (
     r"|networks?|loop|epochs?|episodes?|step(_\w+)?|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
     r"|discriminator|generator|main|supervised|unsupervised)))?"
 )
-_BY_HAND = (
-    r"(\w+_)?gradient_descent(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression|random_forest"
-    r"|(train|fit)_((my|the|a)_)?(perceptron|naive_bayes|(linear|logistic)_regression|svm|knn|tree|forest|mlp|rbf|cnn|rnn|lstm"
+_BY_HAND = re.compile(
+    r"(\w+_)?gradient_descent(_\w+)?|k_?means(_\w+)?|(multi_layer_)?perceptron(_\w+)?|naive_bayes(_\w+)?|(linear|logistic|ridge|lasso|softmax|polynomial)_regression|random_forest"
+    r"|(train|fit)_((my|the|a)_)?(perceptron|naive_bayes|nb|(linear|logistic)_regression|svm|knn|tree|forest|mlp|rbf|cnn|rnn|lstm"
     r"|decision_tree|random_forest|xgb(oost)?|lgbm|lightgbm|catboost|gmm|k?means)(_\w+)?"
-    r"|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn)_decision_tree|decision_tree_learning"
+    r"|fit_(\w+_)?(model|regress\w*|classifier|network)|(build|grow|learn|create|generate)_(decision_)?tree|decision_tree_learning"
 )  # functions of scripts without a library
+_ENTROPY = re.compile(rb"(?i)entropy|gini|gain|decision")  # what a tree that is learnt is grown by
 _TRAINERS = r"(?<!pre)train(?!ed)|runner|engine|experiment|learner|estimator|agent|recipe|solver|algo|yolo|workflow"
 _TRAINS = re.compile(
     r".*\.(fit_(generator|one_cycle|flat_cos|predict)|partial_fit|apply_(gradients|updates)|value_and_grad|fine_?tune|cross_validate"
-    rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.({_BY_HAND})\(…\)|\.{_FUNCTION}\(.*|(?!super\.).*\.{_FUNCTION}\(…\)"
-    rf"|.*({_TRAINERS}).*\.train\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
+    rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.{_FUNCTION}\(.*|(?!super\.).*\.{_FUNCTION}\(…\)"
+    rf"|.*({_TRAINERS}).*\.train(ing)?\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
     r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
+    r"|\w*naive_?bayes\w* \w+\.(predict|classify)\w*\(…\)"
     r"|(mcmc|svi)( \w+)?\.run\(…\)|.*tuner\.run\(.*|.*\.hyperparameter_search\(.*|.*agent.*\.learn\(\)"
     # What learns how to prepare data, or fits a curve, trains no model.
-    r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|binari|discreti|svd|umap|tsne|polynomialf|spline"
+    r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|embedder|binari|discreti|svd|umap|tsne|polynomialf|spline"
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _STEPS = re.compile(
-    r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
+    r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta|epochs?)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
 )  # calls of a network by hand, and of SciPy: `net.backward(x, y, lr)`, `fmin_cg(cost, theta)`
+_UPDATES = re.compile(r".*\.((\w*optim\w*_)?step(_and_\w+)?|optimi[sz]e\w*|(add|sub)_)\(.*|.*optim.*\.update\w*\(.*")
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
 _SERVES = re.compile(
     rb"^(?:import|from)\s+(?:streamlit|gradio|dash|airflow|flask|fastapi|uvicorn|nicegui|\w*tkinter)\b", re.MULTILINE
 )
-_SETUP = re.compile(
+_IDLE = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
-)  # calls at the top of a module that only defines things
-_ROUNDS = re.compile(r"epoch|episode|iteration|n_iter|max_pass|passes|num_steps|max_steps|timesteps", re.IGNORECASE)
+    r"|print|log|debug|info|warn(ing)?|error|open|(safe_)?loads?|dict|items|replace|format"
+)  # calls that train nothing, whatever the file is named
 _PREPARES = re.compile(r"scaler|preproc|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # they train nothing
-_GRADIENT = re.compile(r"grad|deriv|^d_?(w|b|weights?|bias|theta)\d?$|^d_[mc]$", re.IGNORECASE)
-_RATES = {"lr", "learning_rate", "alpha", "eta", "step_size", "lrate", "LR", "LEARNING_RATE", "ETA"}
+_SELECTS = re.compile(r"pre_?proc|feature_(select|engineer)|data_prep", re.IGNORECASE)  # files that train nothing
+_PREDICTS = re.compile(rb"\.(predict|score|evaluate)\w*\(|accuracy|cross_val")  # unless they contain this
 
 
 def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], sources: Sources) -> Candidate | None:
@@ -87,11 +94,12 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     stem = path.stem.lower().replace("-", "_")
     is_named = bool(NAMED.fullmatch(stem) and not _PARTS.fullmatch(stem)) and b"from airflow" not in content
     # This is ten times as fast as one pattern.
-    has_words = any(word in each for each in _with_neighbours(path, content) for word in _WORDS)
+    has_words = any(any(map(each.__contains__, _WORDS)) for each in _with_neighbours(path, content))
     if not (is_named or ((has_words or _STARTS.fullmatch(stem)) and _RUNS.search(content))):
         return None
     compares = "benchmark" in stem and _COMPARES.match(content)  # models, not speed
-    if (_OTHERS.fullmatch(place.lower()) and not compares) or (stem.endswith("_test") and _CHECKS.search(content)):
+    is_test = _TESTS.fullmatch(place.lower()) and _CHECKS.search(content)
+    if is_test or (_OTHERS.fullmatch(place.lower()) and not compares):
         return Candidate(is_job=False, why="is named as a test or a benchmark") if has_words or is_named else None
     if not is_named and _SERVES.search(content):
         return Candidate(is_job=False, why="serves an app") if has_words else None
@@ -99,12 +107,13 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     body = [each for each in source.tree.body if not isinstance(each, Definition | ast.AsyncFunctionDef)]
     # tf.app.run() calls `main` and names it nowhere.
     body += [each for each in source.tree.body if getattr(each, "name", "") == "main" and any(map(is_main_guard, body))]
-    runs = b".automain" in content or any(map(_runs, body))
-    if sign := _first_sign(source, body, sources, is_followed=runs):
+    calls, starts = [call for each in body for call in _calls(each)], b".automain" in content
+    if sign := _first_sign(source, body, sources, is_followed=bool(calls) or starts):
         return Candidate(is_job=True, why=sign)
     if is_named:
-        why = f"is named {path.name}, and does something when it is run" if runs else "only defines or assigns"
-        return Candidate(runs, why)
+        works = starts or any(not _IDLE.fullmatch(last_name(call.func)) for call in calls)
+        why = f"is named {path.name}, and does something when it is run" if works else "only defines or assigns"
+        return Candidate(works, why)
     return Candidate(is_job=False, why="nothing that it runs trains") if has_words else None
 
 
@@ -115,11 +124,11 @@ def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
     yield from (file.read_bytes() for file in files if file.is_file())
 
 
-def _runs(statement: ast.stmt) -> bool:
-    """Return True for a statement of a module that does more than to import, assign or set up."""
-    calls = (node.value for node in walk(statement) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
-    is_work = isinstance(statement, ast.For | ast.While | ast.With | ast.Assert | ast.Raise)
-    return is_work or is_main_guard(statement) or any(not _SETUP.fullmatch(last_name(call.func)) for call in calls)
+def _calls(statement: ast.stmt) -> list[ast.Call]:
+    """Return the calls of a statement of a module that does more than to import and assign."""
+    is_block = is_main_guard(statement) or isinstance(statement, ast.For | ast.While | ast.With)
+    parts = [statement] if is_block else [node for node in walk(statement) if isinstance(node, ast.Expr)]
+    return [node for part in parts for node in walk(part) if isinstance(node, ast.Call)]
 
 
 def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, is_followed: bool) -> str | None:
@@ -127,10 +136,9 @@ def _first_sign(source: Source, body: Iterable[ast.stmt], sources: Sources, *, i
     nested = (each for each in module_statements(source.tree.body) if isinstance(each, Definition) and each.col_offset)
     inside = {node for each in nested for node in walk(each)}  # in `if` or `try`; these count when they are named
     nodes, signs = [node for statement in body for node in walk(statement) if node not in inside], _Signs()
-    if (sign := signs.first(source, nodes)) or not is_followed:
-        return sign
-    further = reached(source, nodes, sources, words=_PASSED, most=MOST_FOLLOWED)
-    return next((sign for place, each in further if (sign := signs.first(place, each))), None)
+    further = reached(source, nodes, sources, words=_PASSED, most=MOST_FOLLOWED) if is_followed else ()
+    places = itertools.chain([(source, nodes)], further)
+    return next((sign for place, each in places if (sign := signs.first(place, each))), None)
 
 
 class _Signs:
@@ -150,6 +158,8 @@ class _Signs:
 
         A class's methods count if they are named somewhere.
         """
+        if _SELECTS.search(source.path.stem) and not _PREDICTS.search(source.content):
+            return None
         if nodes and isinstance(nodes[0], ast.ClassDef):
             if _PREPARES.search(nodes[0].name):
                 return None
@@ -174,22 +184,37 @@ class _Signs:
         for node in nodes:
             if isinstance(node, ast.For | ast.While):
                 counted = [*walk(node.target), *walk(node.iter)] if isinstance(node, ast.For) else []
-                has_rounds = any(_ROUNDS.search(last_name(each)) for each in counted)  # over epochs
+                has_rounds = any(ROUNDS.search(last_name(each)) for each in counted)  # over epochs
                 self._has_rounds |= has_rounds
-                if _descends(node, has_rounds=has_rounds):
+                if any(descends(each, has_rounds=has_rounds) for each in walk(node)):
                     return f"{source.where(node)}: descends in a loop"
-            if self._descent is None and isinstance(node, ast.BinOp) and _is_step(node):
-                self._descent = f"{source.where(node)}: descends by a learning rate"
-            if isinstance(node, ast.Call) and not any(map(_is_no_round, node.keywords)):
-                words = self._words(node)
-                is_bare = words.endswith((".train()", ".training()"))
-                steps = (".back" in words or ".fmin_" in words) and _STEPS.search(ast.unparse(node))
-                if steps or _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, node)):
-                    return _sentence(source, node)
-                if words.partition("(")[0].endswith((".backward", ".manual_backward")):
-                    self._backward = self._backward or _sentence(source, node)
-                self._has_optimiser |= "optim" in words or last_name(node.func) in {"step", "add_", "sub_"}
+            if isinstance(node, ast.BinOp | ast.AugAssign | ast.Call):
+                if solves(node):
+                    return f"{source.where(node)}: solves for a model"
+                if descends(node, has_rounds=True):
+                    self._descent = self._descent or f"{source.where(node)}: descends by a learning rate"
+            if isinstance(node, ast.Call) and (sign := self._called(source, node)):
+                return sign
         return (self._backward if self._has_optimiser else None) or (self._descent if self._has_rounds else None)
+
+    def _called(self, source: Source, call: ast.Call) -> str | None:
+        """Return the sign of a call that trains; remember a `backward`, and an optimiser."""
+        words, name = self._words(call), last_name(call.func)
+        if any(getattr(each.value, "value", None) == 0 and ROUNDS.search(each.arg or "") for each in call.keywords):
+            return None  # `total_timesteps=0` loads a model
+        is_bare = words.endswith((".train()", ".training()"))
+        steps = (".back" in words or ".fmin_" in words) and _STEPS.search(ast.unparse(call))
+        is_function = isinstance(call.func, ast.Name) and bool(call.args or call.keywords or "bayes" in words)
+        by_hand = is_function and name[:1].islower() and bool(_BY_HAND.fullmatch(snake(name)))
+        by_hand &= "tree" not in words or bool(_ENTROPY.search(source.content))
+        if steps or by_hand or _TRAINS.fullmatch(words) or (is_bare and self._is_own(source, call)):
+            return _sentence(source, call)
+        if name in {"assign", "assign_sub"} and any(has(RATE, each) for each in call.args):
+            return f"{source.where(call)}: descends by a learning rate"
+        if name in {"backward", "manual_backward"}:
+            self._backward = self._backward or _sentence(source, call)
+        self._has_optimiser |= bool(_UPDATES.fullmatch(words))
+        return None
 
     def _is_own(self, source: Source, call: ast.Call) -> bool:
         """Return True for a call of a method of a class of this file that takes no mode."""
@@ -206,42 +231,9 @@ class _Signs:
         values = [*call.args, *(each.value for each in call.keywords)]
         is_mode = len(values) == 1 and (isinstance(values[0], ast.Constant) or last_name(values[0]) in _MODES)
         made, name = owner and self._made.get(owner), last_name(call.func)
+        name = snake(name) if name[:1].islower() else name
         shown = "…" if values and not (is_mode and below and name == "train") else ""
         return f"{made + ' ' if made else ''}{owner or ('' if below is None else '?')}.{name}({shown})".lower()
-
-
-def _descends(loop: ast.For | ast.While, *, has_rounds: bool) -> bool:
-    """Return True for a loop that changes something by a learning rate; one not over epochs, by a product taken off."""
-    changes = [node for node in walk(loop) if isinstance(node, ast.AugAssign) and last_name(node.target) not in _RATES]
-    if not has_rounds:
-        changes = [each for each in changes if isinstance(each.op, ast.Sub) and isinstance(each.value, ast.BinOp)]
-    rates = _RATES if has_rounds else _RATES - {"alpha", "step_size"}
-    steps = (node for node in walk(loop) if isinstance(node, ast.BinOp | ast.AugAssign))
-    by_rate = any(last_name(node) in rates for change in changes for node in walk(change.value))
-    return by_rate or any(map(_is_down, steps))
-
-
-def _is_down(step: ast.BinOp | ast.AugAssign) -> bool:
-    """Return True for `weight - rate * gradient`, also `+=`, by their names, and for `weight - 0.01 * gradient`."""
-    value = step.value if isinstance(step, ast.AugAssign) else step.right
-    if not (isinstance(step.op, ast.Sub | ast.Add) and isinstance(value, ast.BinOp)):
-        return False
-    nodes, is_product = [*walk(value)], isinstance(value.op, ast.Mult | ast.Div)
-    names = [last_name(node) for node in nodes]
-    fractions = (isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value < 1 for node in nodes)
-    has_rate = not _RATES.isdisjoint(names) or (isinstance(step.op, ast.Sub) and any(fractions))
-    return is_product and has_rate and any(map(_GRADIENT.search, names))
-
-
-def _is_no_round(keyword: ast.keyword) -> bool:
-    """Return True for `total_timesteps=0`: the call loads a model."""
-    return getattr(keyword.value, "value", None) == 0 and bool(_ROUNDS.search(keyword.arg or ""))
-
-
-def _is_step(node: ast.BinOp) -> bool:
-    """Return True for `weight - rate * gradient`."""
-    factors = [*walk(node.right)] if isinstance(node.op, ast.Sub) and isinstance(node.right, ast.BinOp) else []
-    return ast.Mult in map(type, factors) and not (_RATES - {"alpha"}).isdisjoint(map(last_name, factors))
 
 
 def _sentence(source: Source, call: ast.Call) -> str:

@@ -16,7 +16,6 @@ from pytest_training.jobs.source.sources import LARGEST_FOLLOWED, Import, Source
 Definition = ast.FunctionDef | ast.ClassDef
 DEEPEST = 8  # imports in a row through which a name comes
 MOST_READ = 3 * LARGEST_FOLLOWED  # local modules that are read for all scripts
-ANY = re.compile(b"")
 Piece = tuple[Path, str]  # a file, and a name that it defines, or nothing for what runs when it is imported
 
 
@@ -43,12 +42,7 @@ def constants_of(source: Source, sources: Sources) -> Constants:
 
 
 def reached(
-    script: Source,
-    nodes: Iterable[ast.AST],
-    sources: Sources,
-    *,
-    words: re.Pattern[bytes] = ANY,
-    most: int = LARGEST_FOLLOWED,
+    script: Source, nodes: Iterable[ast.AST], sources: Sources, *, words: bytes = b"", most: int = LARGEST_FOLLOWED
 ) -> Iterator[tuple[Source, list[ast.AST]]]:
     """Yield the definitions that a script's nodes reach, nearest first, also in `most` local modules with the words."""
     start = Module(script, sources)
@@ -60,7 +54,9 @@ def reached(
             continue
         done.add(piece)
         if path not in modules and len(modules) <= most:
-            modules[path] = _module(path, sources, words)
+            found = Module.load(path, sources) if path in sources.modules or len(sources.modules) < MOST_READ else None
+            is_passed = found and (path.name == "__init__.py" or re.search(words, found.source.content))
+            modules[path] = found if is_passed else None
         if module := modules.get(path):
             new = [statement for statement in module.defined[name] if statement not in done]
             done.update(new)
@@ -68,12 +64,6 @@ def reached(
                 yield module.source, nodes
             todo += (piece for statement in new for piece in module.parts(statement)[1] if piece not in done)
             todo += filter(None, [module.bound(name)])
-
-
-def _module(path: Path, sources: Sources, words: re.Pattern[bytes]) -> Module | None:
-    """Return a local module, read once; None if it cannot be read or has none of the words."""
-    module = Module.load(path, sources) if path in sources.modules or len(sources.modules) < MOST_READ else None
-    return module if module and (path.name == "__init__.py" or words.search(module.source.content)) else None
 
 
 class Module:
