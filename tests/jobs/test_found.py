@@ -253,6 +253,12 @@ TRAINS = {
         "alpha = lr * 2\nfor each in layers:\n    g = each.backward_propagation(g, alpha)\n",
         "x.py:3",
     ),
+    "a cost in a wrapper that scipy lowers": (
+        "x.py",
+        "r = optimize.minimize(lambda t: compute_cost(X, y, t), w)\nprint(r)\n",
+        "x.py:1: calls optimize.minimize",
+    ),
+    "a loss that a search lowers": ("x.py", "print(fmin(objective, space))\n", "x.py:1: calls fmin"),
     "a cost that scipy lowers": ("x.py", "w = opt.fmin_tnc(func=cost, x0=w)\nprint(w)\n", "x.py:1: calls opt.fmin_tnc"),
     "clusters": ("x.py", "labels = AgglomerativeClustering(3).fit_predict(x)\nprint(labels)\n", "x.py:1"),
     "episodes": ("x.py", "q, info = train_episode(alpha=0.1)\nprint(info)\n", "x.py:1: calls train_episode"),

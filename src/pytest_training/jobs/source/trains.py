@@ -34,10 +34,10 @@ _WORDS = (
     b"fit(|fit_|backward(|train(|_train|train_|training(|trainModel(|rainer|tune(|learn(|minimize(|apply_gradients"
     b"|apply_updates|.cv(|_and_grad|jax.grad|cross_val|CLI(|lr *|rate *|alpha *|eta *|lr*|rate*|alpha*|eta*|LR *"
     b"|RATE *|ETA *|ALPHA *|step_size *|* lr|* LR|* learning_rate|* LEARNING_RATE|learningRate|* grad|*grad|* dw|*dw"
-    b"|* d_|*d_|* alpha|_descent(|_regression(|_search(|random_forest(|uner.run(|mcmc|fmin_|inv(|.I *|lstsq(|.solve("
+    b"|* d_|*d_|* alpha|_descent(|_regression(|_search(|random_forest(|uner.run(|mcmc|fmin|inv(|.I *|lstsq(|.solve("
     b"|lope =|Slope|perceptron(|kmeans(|k_means(|decision_tree|aive_|aiveB|e_tree(|d_tree(|w_tree(|eTree(|dTree(|wTree("
 ).split(b"|")  # what a file contains that trains by itself
-_PASSED = rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin_|inv\(|lstsq|bayes|_tree\("
+_PASSED = rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin|inv\(|lstsq|bayes|_tree\("
 """What local modules contain on the way to what trains."""
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
@@ -71,6 +71,7 @@ _TRAINS = re.compile(
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _STEPS = re.compile(
     r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta|epochs?)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
+    r"|\bfmin\(.*(?:cost|loss|objective)|\bminimize\(.*(?:cost|loss|log_?reg|likelihood|theta)"
 )  # calls of a network by hand, and of SciPy: `net.backward(x, y, lr)`, `fmin_cg(cost, theta)`
 _UPDATES = re.compile(r".*\.((\w*optim\w*_)?step(_and_\w+)?|optimi[sz]e\w*|(add|sub)_)\(.*|.*optim.*\.update\w*\(.*")
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
@@ -203,7 +204,7 @@ class _Signs:
         if any(getattr(each.value, "value", None) == 0 and ROUNDS.search(each.arg or "") for each in call.keywords):
             return None  # `total_timesteps=0` loads a model
         is_bare = words.endswith((".train()", ".training()"))
-        steps = (".back" in words or ".fmin_" in words) and _STEPS.search(ast.unparse(call))
+        steps = any(word in words for word in (".back", ".fmin", ".minimize")) and _STEPS.search(ast.unparse(call))
         is_function = isinstance(call.func, ast.Name) and bool(call.args or call.keywords or "bayes" in words)
         by_hand = is_function and name[:1].islower() and bool(_BY_HAND.fullmatch(snake(name)))
         by_hand &= "tree" not in words or bool(_ENTROPY.search(source.content))
