@@ -142,6 +142,13 @@ class JobFolder(Struct, frozen=True):
                 return number, replace(folder, began=folder.marks())
 
 
+OURS = (
+    *(".gitignore", "audit.*", "history.sqlite*", "index.html", "junit.xml", "report.json", "runs", "smoke"),
+    *("summary.md", "threads.json"),
+)
+"""What the plugin writes to the folder of the reports, as patterns: a user may have other files there."""
+
+
 class ReportsFolder(Struct, frozen=True):
     """`reports/`: every run's folder, their history, and the latest run's reports under stable names."""
 

@@ -80,8 +80,8 @@ _SERVES = re.compile(
 )
 _IDLE = re.compile(
     r"append|insert|filterwarnings|simplefilter|basicConfig|getLogger|.*seed|use|set_\w+|disable\w*|register\w*|add_(?!arg)\w+"
-    r"|print|log|debug|info|warn(ing)?|error|open|(safe_)?loads?|dict|items|replace|format"
-)  # calls that train nothing, whatever the file is named
+)  # calls at the top of a module that only defines things
+_LOGS = re.compile(r"print|log|debug|info|warn(ing)?|error|open|(safe_)?loads?|dict|items|replace|format")
 _PREPARES = re.compile(r"scaler|preproc|pca|imputer|vectori[sz]er|normali[sz]er", re.IGNORECASE)  # they train nothing
 _SELECTS = re.compile(r"pre_?proc|feature_(select|engineer)|data_prep", re.IGNORECASE)  # files that train nothing
 _PREDICTS = re.compile(rb"\.(predict|score|evaluate)\w*\(|accuracy|cross_val")  # unless they contain this
@@ -112,7 +112,7 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     if sign := _first_sign(source, body, sources, is_followed=bool(calls) or starts):
         return Candidate(is_job=True, why=sign)
     if is_named:
-        works = starts or any(not _IDLE.fullmatch(last_name(call.func)) for call in calls)
+        works = starts or any(map(_works, body))
         why = f"is named {path.name}, and does something when it is run" if works else "only defines or assigns"
         return Candidate(works, why)
     return Candidate(is_job=False, why="nothing that it runs trains") if has_words else None
@@ -123,6 +123,14 @@ def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
     yield content
     files = (path.with_name(f"{name.decode()}.py") for name in _NEIGHBOUR.findall(content))
     yield from (file.read_bytes() for file in files if file.is_file())
+
+
+def _works(statement: ast.stmt) -> bool:
+    """Return True for a statement of a module that does more than to import, assign or set up, or a block that logs."""
+    if isinstance(statement, ast.For | ast.While | ast.Assert | ast.Raise):
+        return True
+    names = [last_name(call.func) for call in _calls(statement) if not _IDLE.fullmatch(last_name(call.func))]
+    return any(isinstance(statement, ast.Expr) or not _LOGS.fullmatch(name) for name in names)
 
 
 def _calls(statement: ast.stmt) -> list[ast.Call]:
