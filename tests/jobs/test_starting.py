@@ -310,8 +310,22 @@ def test_what_changed_in_a_repository_is_named_by_folder(tmp_path: Path) -> None
     write_atomically(run.plan, msgspec.json.encode(Plan(run_id="r", seed=0, workers=2, threads=1, jobs=plans)))
     folder = run.job("x").attempt(1)
     run.job("y").path.mkdir(parents=True)
-    names = ["models/a/runs/1/events", "models/a/runs/2/events", "models/a/net.pt", "data/y", "z\n"]
-    unseen = ["theirs.csv", "reports/runs/1/log.txt", ".git/index", "models/a/__pycache__/m.pyc", "venv/lib/x.py"]
+    names = [
+        "models/a/runs/1/events",
+        "models/a/runs/2/events",
+        "models/a/net.pt",
+        "data/y",
+        "z\n",
+        "reports/scores.json",
+    ]
+    unseen = [
+        "theirs.csv",
+        "reports/runs/1/log.txt",
+        "reports/history.sqlite-wal",
+        ".git/index",
+        "models/a/__pycache__/m.pyc",
+        "venv/lib/x.py",
+    ]
     for name in (*names, *unseen):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -323,7 +337,7 @@ def test_what_changed_in_a_repository_is_named_by_folder(tmp_path: Path) -> None
     [note] = strays(RunningAttempt(job, folder, since))
     assert note.startswith("files of the repository changed while it ran: ")
     found = {*note.partition(": ")[2].split(", ")} - {"mine.py", "theirs.py"}
-    assert found == {"models/a/runs/ (2 files)", "models/a/net.pt", "data/", "z\\n"}
+    assert found == {"models/a/runs/ (2 files)", "models/a/net.pt", "data/", "z\\n", "reports/"}
     assert strays(RunningAttempt(job, folder, since + 10)) == ()
 
 

@@ -5,11 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_training.errors import TrainingError
-from pytest_training.execution.folder import JobFolder
+from pytest_training.execution.folder import OURS, JobFolder
 from pytest_training.execution.job_files import Walk, open_own
 from pytest_training.execution.readers.protocol import EndedAttempt, RunningAttempt
 from pytest_training.jobs.model import Job
@@ -34,8 +35,10 @@ def _changed(attempt: RunningAttempt) -> Iterator[tuple[str, os.DirEntry[str], i
     Paths are relative to the root.
     """
     job, words = attempt.job, list[_Words]()
-    without = (*LEFT_OUT, os.path.normpath(_jobs(attempt).parents[2]))
-    for path, entry in Walk(Path(job.root), MOST_SEARCHED, without=without):
+    reports = os.path.normpath(_jobs(attempt).parents[2]) + os.sep
+    for path, entry in Walk(Path(job.root), MOST_SEARCHED, without=(*LEFT_OUT, *(reports + name for name in OURS))):
+        if entry.path.startswith(reports) and any(fnmatch(entry.path[len(reports) :], each) for each in (*OURS, ".*")):
+            continue
         with suppress(OSError):  # it is gone
             if entry.stat(follow_symlinks=False).st_ctime >= attempt.started:  # what is unpacked keeps an old mtime
                 own, *others = words = words or [_words(job), *_meanwhile(attempt)]

@@ -13,7 +13,7 @@ import psutil
 
 from pytest_training.atomic import write_atomically
 from pytest_training.errors import DeclarationError
-from pytest_training.execution.folder import AttemptFolder, ReportsFolder, RunFolder
+from pytest_training.execution.folder import OURS, AttemptFolder, ReportsFolder, RunFolder
 from pytest_training.execution.job_files import read_json
 from pytest_training.execution.outcome import Outcome
 from pytest_training.execution.slot import read_outcome
@@ -26,10 +26,6 @@ from pytest_training.records.history import History, Recorded
 from pytest_training.records.run_record import BegunRun, Provenance, RunRecord
 
 IGNORED, HIDDEN = ".gitignore", "."  # no run's name begins so, but that of one that is being removed
-OURS = (
-    "/.gitignore /audit.* /history.sqlite* /index.html /junit.xml /report.json /runs/ /smoke/ /summary.md /threads.json"
-)
-"""What the plugin writes to a folder that was there before, for Git to ignore."""
 PLACES = {"last": slice(-1, None), "previous": slice(-2, -1)}  # words for a run
 SAME_START_S = 1.0  # a process's start is exact to about a clock tick
 
@@ -114,8 +110,8 @@ def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
     above = [path for path in folder.path.parents if not path.exists()]
     is_first = not (ReportsFolder(reports).history.exists() or os.path.lexists(reports / IGNORED))
     if is_first:
-        ignored = "*" if reports in above else OURS.replace(" ", "\n")
-        write_atomically(reports / IGNORED, f"{ignored}\n".encode())  # as pytest does for its cache
+        ignored = ["*"] if reports in above else [f"/{name}" for name in OURS]
+        write_atomically(reports / IGNORED, "".join(f"{each}\n" for each in ignored).encode())  # as pytest's cache has
     folder.path.mkdir(parents=True)
 
     def remove() -> None:
