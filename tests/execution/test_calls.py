@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import builtins
+import sys
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_training.execution.attempt.startup.sitecustomize import MOST_TIMES, Printed
+from pytest_training.execution.attempt.startup.sitecustomize import MOST_FIRST, Printed
 from pytest_training.execution.readers.calls import named_numbers
 
 if TYPE_CHECKING:
@@ -163,9 +163,26 @@ NOT_NAMED = {
 }
 
 
+TWO = """
+import sys
+
+class Two:
+    def __init__(self, one):
+        self.one = one
+    def write(self, text):
+        self.one.write(text)
+    def flush(self):
+        pass
+
+sys.stdout = Two(sys.stdout)
+print(f1_score(y, p))
+sys.stdout = sys.stdout.one
+"""
+
+
 @pytest.fixture(name="printed")
 def _printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Printed]:
-    monkeypatch.setattr(builtins, "print", builtins.print)  # puts it back
+    monkeypatch.setattr(sys.stdout, "write", sys.stdout.write)  # puts it back
     printed = Printed(str(tmp_path / "printed.txt"))
     printed.begin()
     yield printed
@@ -212,13 +229,31 @@ def test_a_long_text_with_many_values_is_read_at_once(printed: Printed) -> None:
     assert read(printed, source) == {"f1": 0.5}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        TWO,
+        "import functools\nprint = functools.partial(print, flush=True)\nprint(f1_score(y, p))",
+        "print('\\n', f1_score(y, p), sep='\\n', end='')",
+    ],
+)
+def test_a_number_is_named_however_it_is_written(printed: Printed, source: str) -> None:
+    assert read(printed, source) == {"f1": 0.5}
+
+
+def test_print_is_python_s_own(printed: Printed) -> None:
+    before = print
+    printed.begin()
+    assert print is before
+
+
 def test_notes_are_bounded(printed: Printed) -> None:
     read(printed, "for i in range(1000):\n    print('x' * 10_000, i)")
-    assert Path(printed.file).stat().st_size < MOST_TIMES * 1000
+    assert Path(printed.file).stat().st_size < 2 * MOST_FIRST
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"x.py", b"x.py\x1f1\x1f1\x1fa\x1da", b"x.py\x1f1\x1f1", b"\xff", b"\x1e" * 9]
+    "content", [b"", b"x.py", b"x.py\x1f1\x1f1\x1fa\x1da\x1da", b"x.py\x1f1", b"\xff", b"\x1e" * 9]
 )
 def test_damaged_notes_name_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "printed.txt").write_bytes(content)

@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_training.execution.attempt.startup.sitecustomize import MOST_TIMES
 from pytest_training.execution.readers.line import clean, read_line
 from pytest_training.execution.readers.names import NOT_WHOLE, WORDS, estimator_in, is_measured, metric_name, words_of
 from pytest_training.execution.readers.noted import Call, Shown, calls_of
@@ -144,7 +143,7 @@ def _is_read(texts: Iterable[str]) -> bool:
 
 def _candidates(call: Call, calls: Sequence[Call]) -> Iterator[_Candidate]:
     """Yield the numbers of a call: one for each case that it tells apart, else those of the last time."""
-    title, is_read = _title(call, calls), _is_read(call.noted.last)
+    title, is_read = _title(call, calls), _is_read(call.last)
     for at, shown in enumerate(call.shown):
         name, text = call.source.name_of(shown.value), call.rows[-1][at]
         numbers = [_number(row[at], shown, is_share=name.endswith("%")) for row in call.rows]
@@ -186,7 +185,7 @@ def _is_repeated(call: Call) -> bool:
     match call.repeated:
         case ast.While() | ast.For(iter=ast.Call(func=ast.Name(id="range"))):
             return False
-    return call.noted.times > 1
+    return call.times > 1
 
 
 def _number(text: str, shown: Shown, *, is_share: bool) -> Decimal | None:
@@ -212,13 +211,13 @@ def _list(text: str) -> list[Decimal]:
 
 def _labels(call: Call, calls: Sequence[Call]) -> list[str]:
     """Return what tells the times of a call apart: in what it prints, or in what was printed before it in its loop."""
-    if not 1 < call.noted.times <= MOST_TIMES:
+    if not 1 < call.times == len(call.rows):
         return []
     same = [
         each
         for each in calls
         if each.repeated is call.repeated is not None
-        and each.noted.times == call.noted.times
+        and len(each.rows) == len(call.rows)
         and each.node.lineno < call.node.lineno
     ]
     for each in (call, *sorted(same, key=lambda other: -other.node.lineno)):

@@ -7,23 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_training.execution.attempt.startup.sitecustomize import CALL, MOST_TIMES, ROW, VALUE
+from pytest_training.execution.attempt.startup.sitecustomize import LINE, PART, RECORD
 from pytest_training.execution.job_files import open_own
 from pytest_training.execution.readers.expressions import Source
 from pytest_training.execution.readers.made_texts import pieces_of
 from pytest_training.jobs.source.literals import last_name
 
-LARGEST_NOTES, LARGEST_SOURCE, MOST_FILES = 2**22, 2**20, 20
+LARGEST_NOTES, LARGEST_SOURCE, MOST_FILES, MOST_TIMES = 2**22, 2**20, 20, 30
 
 
 class Noted(NamedTuple):
-    """What the attempt has noted of a call."""
+    """What the attempt has noted of a line that writes."""
 
     path: str
     line: int
-    times: int
-    at: int  # which of all the prints was its last
-    texts: list[list[str]]
+    writes: int  # how often it wrote: twice for each value
+    at: int  # as which one of all the last time
+    first: list[str]
     last: list[str]
 
 
@@ -44,7 +44,9 @@ class Call(NamedTuple):
     node: ast.Call
     texts: tuple[str, ...]  # the constant ones
     shown: tuple[Shown, ...]  # the others
-    rows: list[tuple[str, ...]]  # what they were, each time
+    times: int
+    rows: list[tuple[str, ...]]  # what they were, each time, or at least the last time
+    last: list[str]  # the texts of all its values, the last time
     repeated: ast.AST | None  # the innermost loop around it, else its function
 
 
@@ -67,12 +69,11 @@ def _noted(notes: Path) -> Iterator[Noted]:
     try:
         with open_own(notes) as file:
             content = file.read(LARGEST_NOTES + 1)
-        for record in content.decode("utf-8").split(CALL) if len(content) <= LARGEST_NOTES else ():
-            head, *rows = record.split(ROW)
-            path, *numbers = head.split(VALUE)
-            line, times, at = map(int, numbers)
-            *texts, last = (row.split(VALUE) for row in rows)
-            yield Noted(path, line, times, at, texts, last)
+        for record in content.decode("utf-8").split(RECORD) if len(content) <= LARGEST_NOTES else ():
+            head, first, last = record.split(LINE)
+            path, *numbers = head.split(PART)
+            line, writes, at = map(int, numbers)
+            yield Noted(path, line, writes, at, first.split(PART), last.split(PART))
     except (OSError, ValueError):
         return  # none, or not as the attempt leaves them
 
@@ -95,8 +96,12 @@ def _source(path: Path) -> tuple[Source, dict[int, list[ast.Call]]] | None:
 
 def _call(noted: Noted, source: Source, node: ast.Call) -> Call | None:
     """Return a call with the values in what it printed, or None if its source does not say which these are."""
-    pieces = [pieces_of(value) for value in node.args]
-    printed = noted.texts if noted.times <= MOST_TIMES else [*noted.texts[1:], noted.last]
+    size = 2 * len(node.args)  # each value, and what follows it
+    if not 0 < size <= len(noted.last) or noted.writes % size:
+        return None
+    pieces, times, last = [pieces_of(value) for value in node.args], noted.writes // size, noted.last[-size::2]
+    has_all = times <= MOST_TIMES and len(noted.first) >= noted.writes
+    printed = [noted.first[at : at + size : 2] for at in range(0, noted.writes, size)] if has_all else [last]
     rows = [_values_in(pieces, texts) for texts in printed]
     flat = [piece for part in pieces for piece in part]
     shown = tuple(
@@ -109,7 +114,7 @@ def _call(noted: Noted, source: Source, node: ast.Call) -> Call | None:
     texts = tuple(piece for piece in flat if isinstance(piece, str))
     if None in rows or not rows:
         return None
-    return Call(noted, source, node, texts, shown, [row for row in rows if row is not None], repeated)
+    return Call(noted, source, node, texts, shown, times, [row for row in rows if row is not None], last, repeated)
 
 
 def _values_in(pieces: Sequence[list[str | ast.expr]], texts: Sequence[str]) -> tuple[str, ...] | None:

@@ -6,7 +6,6 @@ Python imports it by this name when a script's own interpreter starts; then it n
 from __future__ import annotations
 
 import atexit
-import builtins
 import importlib.machinery
 import os
 import sys
@@ -19,9 +18,10 @@ if TYPE_CHECKING:
 
 VARIABLE = "TRAINING_GENERATORS"  # environment variable with the seed for a script's own interpreter
 PRINTED = "TRAINING_PRINTED"  # environment variable with the file for what a script's own interpreter prints
-MOST_CALLS, MOST_TIMES, MOST_VALUES, LONGEST = 200, 30, 10, 400  # what is noted of calls of `print`, and of a text
-CALL, ROW, VALUE = "\x1e", "\x1d", "\x1f"  # what stands between them in the file
-_NO_SEPARATORS = dict.fromkeys(map(ord, CALL + ROW + VALUE), " ")
+MOST_LINES, MOST_FIRST, MOST_LAST, LONGEST = 200, 20_000, 20, 400
+"""What is noted: lines of files, characters of their first texts, last texts, and characters of a text."""
+RECORD, LINE, PART = "\x1e", "\x1d", "\x1f"  # what stands between them in the file
+_NO_SEPARATORS = dict.fromkeys(map(ord, RECORD + LINE + PART), " ")
 INSTALLED = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("site-packages", "dist-packages"))
 STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120  (see TYPE_CHECKING)
 
@@ -85,69 +85,87 @@ class Seeder:
         return spec
 
 
-class PrintCall:
-    """What one call of `print` in a file has printed."""
+class Writes:
+    """What a line of a file has written."""
 
     def __init__(self) -> None:
-        self.times = self.at = 0  # how often, and as which one of all
-        self.texts: list[list[str]] = []  # of its values, the first times
+        self.count = self.at = self.size = 0  # how often, as which one of all, and the characters of the first
+        self.first: list[str] = []
         self.last: list[str] = []
+
+    def add(self, text: str, at: int) -> None:
+        """Keep a text, if it is one of the first or the last."""
+        self.count += 1
+        self.at = at
+        if len(text) > LONGEST:
+            text = text[-LONGEST:]
+        if self.size < MOST_FIRST:
+            self.first.append(text)
+            self.size += 1 + len(text)
+        self.last.append(text)
+        if len(self.last) > 4 * MOST_LAST:  # seldom: it is called for each value that is printed
+            del self.last[:-MOST_LAST]
 
 
 class Printed:
-    """Notes what each call of `print` in the user's own files prints: a number alone has the name of its call."""
+    """Notes what each `print` in the user's own files writes: a number alone has the name of its call.
+
+    `print` stays Python's own. It writes each value and what follows it by a call of the stream's `write`.
+    """
 
     def __init__(self, file: str) -> None:
         self.file, self.process, self.count = file, os.getpid(), 0
-        self.calls: dict[tuple[str, int], PrintCall | None] = {}
+        self.lines: dict[tuple[str, int], Writes | None] = {}
 
     def begin(self) -> None:
         """Note it from now on, and leave it in the file when the interpreter ends."""
-        original = builtins.print
+        stream, original = sys.stdout, getattr(sys.stdout, "write", None)
 
-        def print(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: Any = False) -> None:  # noqa: A001  (it is to be taken for Python's own)
-            if file is None or file is sys.stdout:
-                values = tuple(value if type(value) is str else str(value) for value in values)
-                try:
-                    frame = sys._getframe(1)  # noqa: SLF001  (no public name)
-                    self.note(frame.f_code.co_filename, frame.f_lineno, values)
-                except ValueError:
-                    pass  # no code calls it: a function at exit, a thread
-            original(*values, sep=sep, end=end, file=file, flush=flush)
+        def write(text: str) -> int:
+            try:
+                frame = sys._getframe(1)  # noqa: SLF001  (no public name)
+                while frame.f_code.co_name == "write" and frame.f_back:  # of a stream that writes to two others
+                    frame = frame.f_back
+                self.note(frame.f_code.co_filename, frame.f_lineno, text)
+            except (ValueError, TypeError, AttributeError):
+                pass  # no code writes it, as in a function at exit, or it is no text
+            return original(text)  # type: ignore[misc, no-any-return]  # there is a stream
 
-        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-            setattr(print, name, getattr(original, name))
-        builtins.print = print
+        try:
+            stream.write = write  # type: ignore[method-assign]  # of this stream alone
+        except AttributeError:
+            return  # there is no stream, or a special one
         atexit.register(self.leave)
 
-    def note(self, path: str, line: int, values: Sequence[str]) -> None:
-        """Note what the call in a line of a file prints now."""
-        if (key := (path, line)) not in self.calls:
+    def note(self, path: str, line: int, text: str) -> None:
+        """Note what a line of a file writes now."""
+        key = path, line
+        try:
+            writes = self.lines[key]
+        except KeyError:
             is_installed = path.startswith((STANDARD, "<")) or any(part in path for part in INSTALLED)
-            self.calls[key] = None if is_installed or len(self.calls) >= MOST_CALLS else PrintCall()
-        if call := self.calls[key]:
+            writes = self.lines[key] = None if is_installed or len(self.lines) >= MOST_LINES else Writes()
+        if writes is not None:
             self.count += 1
-            call.times, call.at, call.last = (
-                call.times + 1,
-                self.count,
-                [text[-LONGEST:] for text in values[:MOST_VALUES]],
-            )
-            if call.times <= MOST_TIMES:
-                call.texts.append(call.last)
+            writes.add(text, self.count)
 
     def leave(self) -> None:
-        """Write it, unless this is a process that the script has forked."""
-        calls = {key: call for key, call in self.calls.items() if call}
-        records = (
-            (VALUE.join(map(str, (*key, call.times, call.at))), *map(VALUE.join, call.texts), VALUE.join(call.last))
-            for key, call in calls.items()
-        )
-        if calls and os.getpid() == self.process:
+        """Write it to the file, unless this is a process that the script has forked."""
+        lines: list[str] = []
+        for key, each in self.lines.items():
+            if each is not None:
+                head = PART.join(map(str, (*key, each.count, each.at)))
+                lines.append(LINE.join((head, _joined(each.first), _joined(each.last[-MOST_LAST:]))))
+        if lines and os.getpid() == self.process:
             try:
                 with open(self.file, "x", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123  (see TYPE_CHECKING)
-                    file.write(CALL.join(map(ROW.join, records)))
+                    file.write(RECORD.join(lines))
             except OSError:
                 pass  # the disk is full: numbers alone have no names
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return PART.join(text.translate(_NO_SEPARATORS) for text in texts)
 
 
 def _start() -> None:
