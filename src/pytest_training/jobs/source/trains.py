@@ -40,11 +40,11 @@ _WORDS = (
 _PASSED = rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin|inv\(|lstsq|bayes|_tree\("
 """What local modules contain on the way to what trains."""
 _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
+_GUARD = re.compile(rb"__name__\s*==|==\s*__name__")
 _RUNS = re.compile(
-    rb"__name__\s*==|==\s*__name__|^(?:for|while|with)\b|^(?:try|if\b.*):\s*\n\s+\w+\(|^@\w+\.automain"
-    rb"|^(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|^[\w, ]+=.*\b(?:fit|train|main)\w*\(",
-    re.MULTILINE,
-)  # what a file contains that does more than import and define
+    rb"\n(?:(?:for|while|with)\b|(?:try|if\b.*):\s*\n\s+\w+\(|@\w+\.automain"
+    rb"|(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|\w[\w, ]*=.*\b(?:fit|train|main)\w*\()"
+)  # what stands behind the end of a line of a file that does more than import and define
 _FUNCTION = (
     r"_?(do_|run_|start_|launch_|main_)?((pre|re)?train|training(?=_))(_(and_\w+|(the_|a_|one_|single_|my_)?(models?|net|nn|gan|vae"
     r"|networks?|loop|epochs?|episodes?|step(_\w+)?|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
@@ -94,9 +94,12 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     """
     stem = path.stem.lower().replace("-", "_")
     is_named = bool(NAMED.fullmatch(stem) and not _PARTS.fullmatch(stem)) and b"from airflow" not in content
+    runs = (b"__name__" in content and _GUARD.search(content)) or _RUNS.search(b"\n" + content)
+    if not (is_named or runs):  # most modules only define
+        return None
     # This is ten times as fast as one pattern.
     has_words = any(any(map(each.__contains__, _WORDS)) for each in _with_neighbours(path, content))
-    if not (is_named or ((has_words or _STARTS.fullmatch(stem)) and _RUNS.search(content))):
+    if not (is_named or has_words or _STARTS.fullmatch(stem)):
         return None
     compares = "benchmark" in stem and _COMPARES.match(content)  # models, not speed
     is_test = _TESTS.fullmatch(place.lower()) and _CHECKS.search(content)
