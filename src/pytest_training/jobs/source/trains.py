@@ -43,8 +43,9 @@ _NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
 _GUARD = re.compile(rb"__name__\s*==|==\s*__name__")
 _RUNS = re.compile(
     rb"\n(?:(?:for|while|with)\b|(?:try|if\b.*):\s*\n\s+\w+\(|@\w+\.automain"
-    rb"|(?!.*(?:register|append|insert|filter|set_|add_))[A-Za-z_][\w.]*\(|\w[\w, ]*=.*\b(?:fit|train|main)\w*\()"
+    rb"|(?=[A-Za-z_][\w.]*\()(?!.*(?:register|append|insert|filter|set_|add_))|\w[\w, ]*=.*\b(?:fit|train|main)\w*\()"
 )  # what stands behind the end of a line of a file that does more than import and define
+_FITS = re.compile(rb"=.*\b(?:fit|train)\w*\(")
 _FUNCTION = (
     r"_?(do_|run_|start_|launch_|main_)?((pre|re)?train|training(?=_))(_(and_\w+|(the_|a_|one_|single_|my_)?(models?|net|nn|gan|vae"
     r"|networks?|loop|epochs?|episodes?|step(_\w+)?|on_batch|batch|worker|folds?|fn|func|ddp|detector|segmentor|classifier|regressor|agent|policy"
@@ -94,12 +95,10 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
     """
     stem = path.stem.lower().replace("-", "_")
     is_named = bool(NAMED.fullmatch(stem) and not _PARTS.fullmatch(stem)) and b"from airflow" not in content
-    runs = (b"__name__" in content and _GUARD.search(content)) or _RUNS.search(b"\n" + content)
-    if not (is_named or runs):  # most modules only define
-        return None
-    # This is ten times as fast as one pattern.
-    has_words = any(any(map(each.__contains__, _WORDS)) for each in _with_neighbours(path, content))
-    if not (is_named or has_words or _STARTS.fullmatch(stem)):
+    runs = _runs(content)
+    files = _with_neighbours(path, content) if runs or is_named else ()
+    has_words = any(any(map(each.__contains__, _WORDS)) for each in files)  # ten times as fast as one pattern
+    if not (is_named or (runs and (has_words or _STARTS.fullmatch(stem)))):
         return None
     compares = "benchmark" in stem and _COMPARES.match(content)  # models, not speed
     is_test = _TESTS.fullmatch(place.lower()) and _CHECKS.search(content)
@@ -119,6 +118,13 @@ def judge(path: Path, place: str, content: bytes, read: Callable[[], Source], so
         why = f"is named {path.name}, and does something when it is run" if works else "only defines or assigns"
         return Candidate(works, why)
     return Candidate(is_job=False, why="nothing that it runs trains") if has_words else None
+
+
+def _runs(content: bytes) -> bool:
+    """Return True for a file that does more than import and define, or defines what fits; the fast looks come first."""
+    if (b"__name__" in content and _GUARD.search(content)) or _RUNS.search(b"\n" + content):
+        return True
+    return (b"fit" in content or b"train" in content) and bool(_FITS.search(content))
 
 
 def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
