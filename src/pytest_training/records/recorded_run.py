@@ -108,7 +108,8 @@ def folded(outcomes: Sequence[Outcome]) -> list[Outcome]:
 def make_run_folder(folder: RunFolder, reports: Path) -> Callable[[], None]:
     """Make the run folder, below `reports`; return a function that leaves the reports as they were before."""
     above = [path for path in folder.path.parents if not path.exists()]
-    is_first = not (ReportsFolder(reports).history.exists() or os.path.lexists(reports / IGNORED))
+    is_place = reports in above or reports.is_dir()
+    is_first = is_place and not (ReportsFolder(reports).history.exists() or os.path.lexists(reports / IGNORED))
     if is_first:
         ignored = ["*"] if reports in above else [f"/{name}" for name in OURS]
         write_atomically(reports / IGNORED, "".join(f"{each}\n" for each in ignored).encode())  # as pytest's cache has
