@@ -43,11 +43,13 @@ def pytest_load_initial_conftests(
     with options.initial_conftests(early_config, _initial_paths):
         yield
     if options.has_jobs(early_config):
-        from pytest_training.pytest_adapter import leave_as_written, note_unknown_options  # noqa: PLC0415  (as above)
+        from pytest_training import pytest_adapter  # noqa: PLC0415  (as above)
 
-        leave_as_written(early_config)
+        pytest_adapter.leave_as_written(early_config)
         options.add_job_options(parser)
-        note_unknown_options(parser, args)
+        if early_config.known_args_namespace.training_root:
+            pytest_adapter.leave_out_unknown(early_config, parser, args)
+        pytest_adapter.note_unknown_options(parser, args)
 
 
 def _initial_paths(config: pytest.Config) -> list[str]:

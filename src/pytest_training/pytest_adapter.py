@@ -47,6 +47,16 @@ def settle_root(config: pytest.Config, parser: pytest.Parser, args: list[str]) -
         config.known_args_namespace.confcutdir = str(file.parent if file else root)
 
 
+def leave_out_unknown(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Leave out the `addopts` of a repository if no plugin here knows one of them: they are meant for its tests."""
+    own: list[str] = config.getini("addopts")
+    _, unknown = parser.parse_known_and_unknown_args(own, namespace=copy.copy(config.option))
+    if unknown and args[: len(own)] == own:  # a worker of xdist is given none
+        del args[: len(own)]
+        warning = f"addopts of {config.inipath} are left out: no plugin here knows {unknown[0]}"
+        config.issue_config_time_warning(pytest.PytestConfigWarning(warning), stacklevel=2)
+
+
 def leave_as_written(config: pytest.Config) -> None:
     """Have Python load the plugin's modules: pytest's loader, for the sake of asserts, takes three times as long."""
     marked = getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", set[str]())  # none with --assert=plain

@@ -125,6 +125,20 @@ def test_the_repositorys_own_settings_of_pytest_are_not_the_users(repository: Re
     assert len(list((repository.user / "mine" / "runs").iterdir())) == 2
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_options_of_a_plugin_that_is_not_there_do_not_keep_a_repository_from_training(
+    repository: Repository, workers: tuple[str, ...]
+) -> None:
+    (repository.user / "setup.cfg").write_text("[tool:pytest]\naddopts = --theirs --their-report some -v\n")
+    ended = repository.pytest("--training-root", str(repository.root), "-k", "early", *workers)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    said = f"addopts of {repository.user / 'setup.cfg'} are left out: no plugin here knows --theirs"
+    assert ended.stdout.count(said) == 1
+    assert repository.outcomes()["early"]["status"] == "passed"
+    typed = repository.pytest("--training-root", str(repository.root), "--theirs")
+    assert (typed.returncode, "unrecognized arguments: --theirs" in typed.stderr) == (4, True)
+
+
 NEEDY = """
     import argparse
     parser = argparse.ArgumentParser()

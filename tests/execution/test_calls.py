@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from pytest_training.execution.attempt.startup.sitecustomize import MOST_FIRST, Printed
-from pytest_training.execution.readers.calls import named_numbers
+from pytest_training.execution.readers.calls import named_numbers, of_before
+from pytest_training.execution.readers.noted import calls_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,18 @@ NAMED = {
         {"acc": 0.375},
     ),
     "a history": ("losses = []\nfor e in range(9):\n    losses.append(train())\nprint(losses)", {"loss": 1 / 9}),
+    "a cost of parameters that were changed": (
+        "theta = np.zeros(2)\nfor step in range(3):\n    theta -= 0.1\nloss = f(theta)\nprint(loss)\nf(f, theta)",
+        {"loss": 0.9},
+    ),
+    "a cost of parameters that a call changed": (
+        "theta = np.zeros(2)\nf(X, theta)\nloss = f(theta)\nprint(loss)\nf(theta)",
+        {"loss": 0.9},
+    ),
+    "columns with blanks before them": (
+        "loss, acc = 0.5, 0.75\nprint(f'  {1:>6.2f}  {loss:>9.4f}  {acc:>7.4f}  [{2}]')",
+        {"loss": 0.5, "acc": 0.75},
+    ),
     "a cost behind the training": ("theta, loss = 1, f\ntheta = f(X, theta)\nprint(loss(X, theta))", {"loss": 0.9}),
     "a result by its key": ("results = {'auc': 0.5}\nprint(results['auc'])", {"auc": 0.5}),
     "a loop": ("for e in range(100):\n    loss = train()\n    print(e, loss)", {"loss": 0.01}),
@@ -158,6 +171,8 @@ NOT_NAMED = {
     "a column of the data": "df = {'score': 0.5}\nprint(df['score'])",
     "the share of a class": "positive = 1\nprint((y == positive).mean())",
     "a cost before the training": "theta = 1.5\nloss = f\nprint(loss(X, theta))\ntheta = f(X, theta)",
+    "a cost of the first parameters": "w = np.zeros(2)\nloss = train(w, X)\nprint(loss)\nresult = f(train, w)",
+    "parameters that a model begins with": "w = np.ones(2)\nprint(accuracy_score(w, X))\nw = f(w)",
     "a matrix": "loss = [[1.0, 2.0], [3.0, 4.0]]\nprint(loss)",
     "a whole number beside others": "loss = 3\nprint('Runde', 4, loss)",
 }
@@ -195,7 +210,8 @@ def read(printed: Printed, source: str, known: dict[str, Number] | None = None) 
     script.write_text(source, encoding="utf-8")
     exec(compile(source, str(script), "exec"), names())  # noqa: S102  (as the attempt runs a script)
     printed.leave()
-    named = named_numbers(Path(printed.file), script.parent, known or {})
+    calls = list(calls_of(Path(printed.file), script.parent))
+    named = named_numbers(calls, script.parent, known or {})
     return {name: round(float(measured.value), 6) for name, measured in named}
 
 
@@ -214,9 +230,17 @@ def test_what_the_log_says_under_the_name_stays(printed: Printed) -> None:
     assert read(printed, source, {"accuracy": Decimal("0.8"), "r2": Decimal("0.50")}) == {}
 
 
+def test_a_known_number_of_the_first_parameters_is_no_result(printed: Printed) -> None:
+    source = "w = np.zeros(2)\nloss = f(w)\nprint('Loss:\\n', loss)\nf(train, w)\nprint('AUC', roc_auc_score(y, p))"
+    read(printed, source)
+    calls = list(calls_of(Path(printed.file), Path(printed.file).parent))
+    assert of_before(calls, {"loss": Decimal("0.9"), "auc": Decimal("0.5")}) == {"loss"}
+
+
 def test_a_number_says_where_it_was_printed(printed: Printed) -> None:
     read(printed, "\nprint(accuracy_score(y, p))\nfor _ in 'ab':\n    print(f1_score(y, p))")
-    found = dict(named_numbers(Path(printed.file), Path(printed.file).parent, {}))
+    calls = list(calls_of(Path(printed.file), Path(printed.file).parent))
+    found = dict(named_numbers(calls, Path(printed.file).parent, {}))
     assert {name: (each.source, each.is_last) for name, each in found.items()} == {
         "accuracy": ("stdout of x.py line 2", False),
         "f1": ("stdout of x.py line 4", True),
@@ -257,4 +281,4 @@ def test_notes_are_bounded(printed: Printed) -> None:
 )
 def test_damaged_notes_name_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "printed.txt").write_bytes(content)
-    assert list(named_numbers(tmp_path / "printed.txt", tmp_path, {})) == []
+    assert list(calls_of(tmp_path / "printed.txt", tmp_path)) == []

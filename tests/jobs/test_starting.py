@@ -193,6 +193,11 @@ README = "Train with\n\n    {}\n"
         ({}, "os.listdir('a\\0b')", ""),
         ({}, "sys.path.append('..')", "models/a"),
         ({"README.md": README.format("python models/a/main.py")}, "sys.path.append('..')", ""),
+        (
+            {"README.md": README.format("python models/a/main.py"), "models/data/x.csv": ""},
+            "open('../data/x.csv')",
+            "models/a",
+        ),
     ],
 )
 def test_a_script_starts_where_its_paths_or_a_readme_say(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pytest_training.execution.readers.line import clean, read_line
 from pytest_training.execution.readers.names import NOT_WHOLE, WORDS, estimator_in, is_measured, metric_name, words_of
-from pytest_training.execution.readers.noted import Call, Shown, calls_of
+from pytest_training.execution.readers.noted import Call, Shown
 from pytest_training.execution.readers.numbers import Number, parse_number
 from pytest_training.execution.readers.protocol import Measured
 from pytest_training.execution.readers.titles import rounds
@@ -68,9 +68,17 @@ _WAYS = (
 )
 
 
-def named_numbers(notes: Path, workplace: Path, known: Mapping[str, Number]) -> Iterator[tuple[str, Measured]]:
+def of_before(calls: Iterable[Call], known: Mapping[str, Number]) -> set[str]:
+    """Return the names of the known numbers that are of a state that is trained only later."""
+    early = filter(_is_before, calls)
+    shown = {number for call in early for text in call.rows[-1] if (number := parse_number(text.strip())) is not None}
+    return {name for name, number in known.items() if any(_agree(each, number) for each in shown)}
+
+
+def named_numbers(
+    calls: Sequence[Call], workplace: Path, known: Mapping[str, Number]
+) -> Iterator[tuple[str, Measured]]:
     """Yield the numbers by the calls that printed them, but those that are known by the text around them."""
-    calls = list(calls_of(notes, workplace))
     candidates: dict[str, list[_Candidate]] = defaultdict(list)
     for call in calls:
         if not (_compares(call) or _is_before(call)):

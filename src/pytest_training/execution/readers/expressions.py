@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from pytest_training.execution.readers.arithmetic import (
     METHODS,
@@ -41,6 +42,7 @@ _PLURALS = {
 _ANY = {"print", "range", "str", "format", "append"}
 """Functions that take anything, and make no model of it."""
 _CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)(?:_(?:train|test|val|valid))?")
+_BEGINS = {"zeros", "ones", "zeros_like", "ones_like", "rand", "randn", "random", "normal", "uniform"}
 _FITS = {"fit", "fit_transform", "fit_predict"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -165,18 +167,30 @@ class Source:
         return ""
 
     def is_trained_below(self, value: ast.expr) -> bool:
-        """Return True if a variable in an expression is made from itself further down: it was not trained yet."""
-        scope, names = self.function(value), {*variables(value)}
+        """Return True if what an expression is made of is trained only further down, and not before."""
+        scope, origin = self.function(value), self.value_of(value) if isinstance(value, ast.Name) else None
+        own = [node for node in self.nodes if self.function(node) is scope]
+        names, first = {*variables(value)}, getattr(origin, "lineno", value.lineno)
+        begun = {name for name in variables(origin or value) if self._is_begin(name, first, own)}
+        below = [node for node in own if getattr(node, "lineno", 0) > value.lineno]
+        if any(begun & {*map(last_name, node.args)} for node in below if _may_train(node)):
+            return True
         return any(
-            node.lineno > value.lineno
-            and self.function(node) is scope
-            and isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Call)
-            and not any(isinstance(outer, ast.For | ast.While) for outer in self.around(node))
-            and names & {*variables(node.targets[0])} & {name for each in node.value.args for name in variables(each)}
-            for node in self.nodes
-            if isinstance(node, ast.Assign)
+            not any(isinstance(outer, ast.For | ast.While) for outer in self.around(node))
+            and (names | begun)
+            & {*variables(node.targets[0])}
+            & {name for each in node.value.args for name in variables(each)}
+            for node in below
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
         )
+
+    def _is_begin(self, name: str, line: int, own: list[ast.AST]) -> bool:
+        """Return True for parameters as they begin: `theta = np.zeros(3)`, which nothing above that line changes."""
+        above = [node for node in own if getattr(node, "lineno", line) < line]
+        made = [node for node in above if isinstance(node, ast.Assign) and name in map(last_name, node.targets)]
+        if not (made and any(last_name(call.func) in _BEGINS for call in _calls(made[-1].value))):
+            return False
+        return not any(_changes(node, name) for node in above if getattr(node, "lineno", 0) > made[-1].lineno)
 
     def part_of(self, value: ast.expr) -> str:
         """Return the part of the data that an expression is of, by the names in it or by the function around it."""
@@ -207,6 +221,20 @@ class Source:
 
 def _calls(value: ast.AST | None) -> Iterator[ast.Call]:
     return (node for node in walk(value) if isinstance(node, ast.Call)) if value else iter(())
+
+
+def _may_train(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Return True for a call that is neither a measurement nor a step of one: `minimize(cost, theta)`."""
+    name = last_name(node.func) if isinstance(node, ast.Call) else "print"
+    return not (name in _ANY or "grad" in name.lower() or is_measured(name))
+
+
+def _changes(node: ast.AST, name: str) -> bool:
+    """Return True for a statement that changes the value of a variable: `w -= step`, `w[0] = 1`, `fit(w)`."""
+    match node:
+        case ast.AugAssign(target=target) | ast.Subscript(value=target, ctx=ast.Store()):
+            return name in variables(target)
+    return _may_train(node) and name in map(last_name, node.args)
 
 
 def _adds_to(node: ast.AST, name: str) -> bool:

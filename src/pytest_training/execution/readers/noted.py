@@ -139,7 +139,8 @@ def _between(parts: Sequence[str | ast.expr], text: str) -> list[str] | None:
             values += [""] if is_open else []
             is_open = True
             continue
-        at = len(text) - len(part) if is_open and place == len(parts) else text.find(part, start)
+        begin = len(text) - len(text[start:].lstrip()) if is_open and part.isspace() else start  # `{x:>9}  {y:>9}`
+        at = len(text) - len(part) if is_open and place == len(parts) else text.find(part, begin)
         if at < start or not text.startswith(part, at) or (at > start and not is_open):
             return None
         values += [text[start:at]] if is_open else []

@@ -114,11 +114,13 @@ def workplace(source: Source, root: Path, readmes: dict[Path, str]) -> str:
 
 def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> Iterator[Path]:
     """Yield the folders that speak for themselves, the surest first; the last is the root."""
-    starts = list(_started(source.path, root, readmes))
-    yield from (folder for is_beside, folder in starts if not is_beside)
     paths = {path for path in whole_paths(source.tree, source.constants) if _LIKE_PATH.fullmatch(path)}
     paths |= _listed(source)
     below, above = ({path for path in paths if os.path.exists(folder / path)} for folder in (own, root))  # noqa: PTH110  (faster)
+    if not above - below:
+        yield from (own for path in below - above if path.startswith("../"))  # whatever a README says
+    starts = list(_started(source.path, root, readmes))
+    yield from (folder for is_beside, folder in starts if not is_beside)
     if bool(below - above) != bool(above - below):
         yield own if below - above else root
     yield from (folder for _, folder in starts)
