@@ -68,11 +68,11 @@ _WAYS = (
 )
 
 
-def of_before(calls: Iterable[Call], known: Mapping[str, Number]) -> set[str]:
-    """Return the names of the known numbers that are of a state that is trained only later."""
+def of_now(calls: Iterable[Call], known: Mapping[str, Number]) -> dict[str, Number]:
+    """Return the known numbers but for those of a state that is trained only later."""
     early = filter(_is_before, calls)
     shown = {number for call in early for text in call.rows[-1] if (number := parse_number(text.strip())) is not None}
-    return {name for name, number in known.items() if any(_agree(each, number) for each in shown)}
+    return {name: number for name, number in known.items() if not any(_agree(each, number) for each in shown)}
 
 
 def named_numbers(

@@ -11,7 +11,7 @@ from typing import BinaryIO, ClassVar
 from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
-from pytest_training.execution.readers.calls import named_numbers, of_before
+from pytest_training.execution.readers.calls import named_numbers, of_now
 from pytest_training.execution.readers.features import FeatureList, is_of_data, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, clean, read_line
 from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
@@ -240,13 +240,11 @@ class FollowedLog:
         finals = [(name, value, line) for name, (value, line) in self._printed.finals.items()]
         if len({case[0] for name, *_ in finals if (case := CASE.match(name))}) > MOST_CASES:
             finals = [final for final in finals if not CASE.match(final[0])]
-        known, workplace = {name: value for name, value, _ in finals}, Path(self._attempt.job.workplace)
-        has_calls = self._has_ended and not self._printed.pattern
-        calls = list(calls_of(self._attempt.folder.printed, workplace)) if has_calls else []
-        early = of_before(calls, known)
-        for name, value, line in finals:
-            if name not in early:
-                yield name, Measured(value, f"stdout line {line}", name in self._printed.titles.replaced)
+        workplace, is_source_read = Path(self._attempt.job.workplace), self._has_ended and not self._printed.pattern
+        calls = list(calls_of(self._attempt.folder.printed, workplace)) if is_source_read else []
+        known = of_now(calls, {name: value for name, value, _ in finals})
+        for name, value, line in (final for final in finals if final[0] in known):
+            yield name, Measured(value, f"stdout line {line}", name in self._printed.titles.replaced)
         yield from named_numbers(calls, workplace, known)
 
     def _points(self, lines: list[bytes]) -> Iterator[Point]:
