@@ -442,6 +442,24 @@ def test_a_script_whose_neighbour_trains_is_found_by_any_name(tmp_path: Path) ->
     assert (job.source, job.evidence) == ("plot_line.py", "hinge.py:2: descends in a loop")
 
 
+def test_a_module_of_a_package_beside_the_folder_is_a_neighbour_too(tmp_path: Path) -> None:
+    compare = "from src.agents import compare\nprint(compare())\n"
+    agents = "def compare():\n    return Ridge().fit(x, y)\n"
+    write(
+        tmp_path, {"scripts/3_compare.py": compare, "src/agents.py": agents, "README.md": "python scripts/3_compare.py"}
+    )
+    [job] = discover(tmp_path, tmp_path, FILES)
+    assert (job.source, job.evidence) == ("scripts/3_compare.py", "src/agents.py:2: calls Ridge().fit")
+
+
+def test_what_a_package_hands_on_with_stars_is_followed(tmp_path: Path) -> None:
+    inits = {"util/__init__.py": "from .more import *\nfrom .core import *\n", "util/more.py": "", "a/__init__.py": ""}
+    core = "def layers_model(x, eta):\n    for epoch in range(3):\n        w = w - eta * x\n    return w\n"
+    write(tmp_path, {**inits, "util/core.py": core, "run_it.py": "from util import *\nprint(layers_model(x, 1))\n"})
+    [job] = discover(tmp_path, tmp_path, FILES)
+    assert (job.source, job.evidence) == ("run_it.py", "util/core.py:2: descends in a loop")
+
+
 TREES = {
     "folders say more than main": ("mnist/main.py vae/main.py", "mnist vae"),
     "a lone file": ("main.py", "main"),

@@ -143,6 +143,11 @@ def test_a_selection_that_trains_nothing_is_not_green_and_leaves_every_report_as
         assert content(project.reports) == before, case
 
 
+def test_a_job_is_selected_by_the_name_of_its_file_too(project: Project) -> None:
+    result = session(project, Case(("-k", "train_stroke", "--collect-only", "-q"), 0, ""))
+    result.stdout.fnmatch_lines(["*test_training_job[[]stroke[]]", "1/3 tests collected (2 deselected)*"])
+
+
 def test_jobs_that_are_all_skipped_are_reported_and_not_green(project: Project) -> None:
     result = session(project, Case((), EMPTY, "", Skips()))
     assert result.ret == EMPTY

@@ -53,10 +53,10 @@ class Collector:
         return True if is_job_file(self.config, collection_path) else None
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Note the item's id; let `-k größe` select the job of that id, as pytest escapes all but ASCII in node ids."""
+        """Note the item's id; have `-k` know that of the job, of which pytest escapes all but ASCII, and its file."""
         item.stash[COLLECTED_ID] = item.nodeid
         if (job := job_of(item)) is not None:
-            item.extra_keyword_matches.add(job.id)
+            item.extra_keyword_matches.update({job.id, Path(job.path or job.id).stem})
 
 
 def collected_id(item: pytest.Item) -> str:

@@ -39,7 +39,7 @@ _WORDS = (
 ).split(b"|")  # what a file contains that trains by itself
 _PASSED = rb"[Tt]rain|[Ff]it|[Ll]earn|backward|epoch|minimize|gradient|eta \*|MCMC\(|fmin|inv\(|lstsq|bayes|_tree\("
 """What local modules contain on the way to what trains."""
-_NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)", re.MULTILINE)
+_NEIGHBOUR = re.compile(rb"^(?:from|import)\s+(\w+)((?:\.\w+)*)", re.MULTILINE)
 _GUARD = re.compile(rb"__name__\s*==|==\s*__name__")
 _RUNS = re.compile(
     rb"\n(?:(?:for|while|with)\b|(?:try|if\b.*):\s*\n\s+\w+\(|@\w+\.automain"
@@ -67,7 +67,7 @@ _TRAINS = re.compile(
     r"|\w*naive_?bayes\w* \w+\.(predict|classify)\w*\(…\)"
     r"|(mcmc|svi)( \w+)?\.run\(…\)|.*tuner\.run\(.*|.*\.hyperparameter_search\(.*|.*agent.*\.learn\(\)"
     # What learns how to prepare data, or fits a curve, trains no model.
-    r"|(?!.*(scal|pca|vectori|tokeni|imput|transform|normali|preproc|selector|embedder|binari|discreti|svd|umap|tsne|polynomialf|spline"
+    r"|(?!.*(scal|[pm]ca|vectori|tokeni|imput|transform|normali|preproc|selector|embedder|binari|discreti|svd|umap|tsne|polynomialf|spline"
     r"|(?<!auto)(?<!auto_)encoder|(^| |_)(le|ohe|oe|ss|mms|mlb|tfidf|stats|norm|ax|polynomial)( |\.))).*\.fit\(.*"
 )  # calls that train: what made their receiver, the receiver, and `…` for arguments, in lower case
 _STEPS = re.compile(
@@ -128,9 +128,11 @@ def _runs(content: bytes) -> bool:
 
 
 def _with_neighbours(path: Path, content: bytes) -> Iterator[bytes]:
-    """Yield the content of a file, and of the modules beside it that it imports."""
+    """Yield the content of a file, and of the modules beside it, or in a package beside its folder, that it imports."""
     yield content
-    files = (path.with_name(f"{name.decode()}.py") for name in _NEIGHBOUR.findall(content))
+    names = [(name.decode(), below.decode().replace(".", "/")) for name, below in _NEIGHBOUR.findall(content)]
+    files = [path.with_name(f"{name}.py") for name, _ in names]
+    files += [path.parent.with_name(name) / f"{below[1:]}.py" for name, below in names if below]
     yield from (file.read_bytes() for file in files if file.is_file())
 
 

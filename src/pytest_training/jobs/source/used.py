@@ -58,11 +58,13 @@ def reached(
             is_passed = found and (path.name == "__init__.py" or re.search(words, found.source.content))
             modules[path] = found if is_passed else None
         if module := modules.get(path):
-            new = [statement for statement in module.defined[name] if statement not in done]
+            new = [statement for statement in module.defined.get(name, ()) if statement not in done]
             done.update(new)
             if nodes := [node for statement in new for node in module.parts(statement)[0]]:
                 yield module.source, nodes
             todo += (piece for statement in new for piece in module.parts(statement)[1] if piece not in done)
+            behind = () if not name or name in module.defined or module.bound(name) else map(module.bound, module.stars)
+            todo += [(star[0], name) for star in behind if star]
             todo += filter(None, [module.bound(name)])
 
 
