@@ -366,6 +366,12 @@ LEFT = {
     "an analysis of the training data": ("Train_Data_Analysis.py", "print(frame.describe())\n", None),
     "windows": ("screen.py", "import tkinter as tk\nmodel.fit(x, y)\ntk.Tk().mainloop()\n", "serves an app"),
     "an app": ("app.py", "import streamlit as st\nmodel.fit(x, y)\nst.write(model.score(x, y))\n", "serves an app"),
+    "a service with a schedule": (
+        "main.py",
+        "import schedule\nschedule.every(6).hours.do(model.fit(x, y))\n",
+        "serves",
+    ),
+    "a curve of survival": ("x.py", "kmf = KaplanMeierFitter()\nkmf.fit(time, event)\nkmf.plot()\n", "nothing"),
     "a graph of Airflow": ("dag.py", "from airflow import DAG\nmodel.fit(x, y)\nDAG('a')\n", "serves an app"),
     "an app over a package": ("main.py", "from fastapi import FastAPI\napp = FastAPI()\napp.mount(1)\n", None),
     "a second split": ("train-test-split-v2.py", "import data\ndata.split()\n", None),
