@@ -104,6 +104,10 @@ NAMED = {
         {"m_x_error": 0.5, "forest_x_error": 1.5},
     ),
     "two texts": ("print('Eins', f1_score(y, p))\nf1 = 0.7\nprint('Zwei', f1)", {"eins_f1": 0.5, "zwei_f1": 0.7}),
+    "names with blanks before them": (
+        "for n in 'LR', 'LDA':\n    score = Model(len(n)).score(X, y)\n    print(f'{n:>4}: {score:.3f} (+/- {0.1})')",
+        {"lr_score": 0.88, "lda_score": 0.87},
+    ),
     "a setting": (
         "for k in [1, 5]:\n    print(k, KNeighborsClassifier(k).score(X, y))",
         {"k_1_score": 0.89, "k_5_score": 0.85},

@@ -171,6 +171,9 @@ CASES = {
         {"summary.csv": "model,auc,n_features\nrf,0.91,20\nlogistic regression,0.88,20\n"},
         {"rf_auc": 0.91, "logistic_regression_auc": 0.88},
     ),
+    "summary of one whose name is like a measurement": Case(
+        {"summary.csv": "model,concordance_index,n_rows\nCox sensitivity,0.67,400"}, {"concordance_index": 0.67}
+    ),
     "summary of one": Case({"summary.csv": "model,AUC,time_s\nrf,0.91,3.2"}, {"auc": 0.91}),
     "names and values": Case(
         {"results.csv": "metric,value\nRMSE,0.822\nn_samples,200\nR2 score,-0.1\n"}, {"rmse": 0.822, "r2_score": -0.1}

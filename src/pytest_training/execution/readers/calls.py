@@ -245,6 +245,6 @@ def _label(call: Call, row: Sequence[str]) -> str:
         )
         if kind and _ALONE.fullmatch(text):
             labels.append(f"{kind}_{text.strip()}")
-        elif _LABEL.fullmatch(text) and not is_measured(own):
+        elif _LABEL.fullmatch(text.strip()) and not is_measured(own):
             labels.append(metric_name(text))
     return "_".join(filter(None, labels))

@@ -60,6 +60,7 @@ _NOISE = tuple(
         ("[cv~predict", rf"^\s*\[CV.*|{_OF_SAMPLE}", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("best is trial", r"(?i).*\bbest is trial \d+ with value:", "best_value:"),  # of Optuna
+        ("tried~trying", r"(?i)\b(?:tried|trying)\b.*", ""),  # one of many settings
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
 )  # what is no measurement; each with texts of which a line must have one, in lower case
@@ -94,6 +95,7 @@ _SIGN = re.compile(
 _BOUNDARY = re.compile(
     r"(?P<soft>\t)|(?<=\w)=(?:[^\W\d]\w*|[^\s=,;:(]*\))\s+(?=\w)|[;,|:=\[\]{}!?]|(?<=\w{5})\.\s|\s[-*]+\s|(?![²^])[^\x00-\x7f\w\s]"
 )
+_PART = re.compile(ANY["parts"])
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
 _TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)  # which is it?
 _EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)  # `Error during upload: 503`
@@ -204,6 +206,7 @@ def _values(text: str, section: str, label: str, *, has_bare: bool) -> dict[str,
             before = before.lstrip(_WORD)
         key = _key(before, is_first=not start, is_table=is_table)
         start, split = tail.end() if tail else end, key.before or split
+        split = section if key.words and _PART.fullmatch(key.words[0]) else split
         value, mean = _value(number, tail, key) if tail else (None, None)
         means += [2 * abs(float(mean)) >= abs(float(value))] if mean is not None and value else []
         is_whole = number.isdigit() and not (tail and (tail["percent"] or tail["share"]))

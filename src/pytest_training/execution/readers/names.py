@@ -31,7 +31,7 @@ TITLE = re.compile(
 )  # a line that says of which split the numbers below it are
 _BEGIN = re.compile(
     r"[\W_]*(?:model\s*[:=]\s*)?(?P<name>[^\W\d](?:[\w .+()-]|\b=\b){1,40}?)\s*"
-    r"(?:(?P<colon>[:|])(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
+    r"(?:(?P<colon>[:|]|\s-(?=\s))(?=\s*(?P<next>[^\W\d][\w ^²-]{0,30}?)\s*[:=])|[:|,\]]|\s-+>?)\s",
     re.IGNORECASE,
 )  # the begin of a line, which may be the name of a class or of an estimator
 _RESULT = re.compile(r"(?i)\W*(?:result|score|metric)s?\s+(?:for|of)\s+([^\W\d][\w .+()-]{1,40}?)\s*[:,|]\s*(?=\D)")
@@ -46,7 +46,7 @@ _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?(?![^()]*\))", re.IGN
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
 _LOGISTIC = re.compile(
     r"lr[\s_]+(?=(?:(?:classification|classifier|model|test|train(?:ing)?|val(?:idation)?|cv|mean|average)[\s_]+)*"
-    r"(?:accuracy|precision|recall|f1|auc|roc)(?![^\W_]))",
+    r"(?:accuracy|precision|recall|f1|auc|roc|score)(?![^\W_]))",
     re.IGNORECASE,
 )  # `LR test accuracy`: logistic regression, and no learning rate
 _SCALED = re.compile(r"(?i)_scale|scale_|loss scale|expected(?!.calib)|变化|(?<!variance.)explained(?!.variance)")
@@ -130,8 +130,10 @@ def without_sentence(text: str) -> str:
 
 def label_of(line: str, *, has_tags: bool, has_cases: bool) -> str:
     """Return the name of the class, the estimator or the case with which a line begins, or nothing."""
-    if has_tags and (tag := _TAG.match(line)):
-        return "" if tag[1].lower() in _NO_TAGS else tag[1].lower()
+    if tag := _TAG.match(line):
+        own = label_of(line[tag.end() :], has_tags=False, has_cases=has_cases)
+        is_label = has_tags and tag[1].lower() not in _NO_TAGS
+        return own or (tag[1].lower() if is_label else estimator_in(tag[1]))
     if has_cases and (case := _CASE.match(line)):
         return f"{case[1]}_{case[2]}".lower()
     if (result := _RESULT.match(line)) and not (SPLIT.search(result[1]) or _COUNTER.search(result[1])):
@@ -209,6 +211,8 @@ def read_row(row: Row, run: str, *, is_history: bool) -> tuple[dict[str, float],
         elif value is not None and is_metric(name, is_logged=row.is_logged) and not raw.startswith("_"):
             metrics[name] = value
     label = " ".join(dict.fromkeys(filter(None, labels))) or number
-    if len({*metrics.values()}) == 1 and not row.is_logged and is_metric(metric_name(label), is_logged=False):
+    is_of_row = len(metrics) > 1 or {*metrics} <= {"score", "value"}  # and not `Cox sensitivity, concordance 0.7`
+    is_of_row &= len({*metrics.values()}) == 1 and not row.is_logged
+    if is_of_row and is_metric(metric_name(label), is_logged=False):
         metrics, label = {metric_name(label): next(iter(metrics.values()))}, ""  # the row of the accuracy in a report
     return counts, {of_split(split, name): value for name, value in metrics.items()}, label
