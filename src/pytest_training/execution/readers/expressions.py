@@ -9,6 +9,7 @@ from typing import TypeGuard
 from pytest_training.execution.readers.arithmetic import (
     METHODS,
     counts_agreement,
+    is_array,
     is_library,
     named_by_arithmetic,
     root,
@@ -43,6 +44,8 @@ _ANY = {"print", "range", "str", "format", "append"}
 """Functions that take anything, and make no model of it."""
 _CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)(?:_(?:train|test|val|valid))?")
 _BEGINS = {"zeros", "ones", "zeros_like", "ones_like", "rand", "randn", "random", "normal", "uniform"}
+_PARAMETERS = re.compile(r"(?i)(?:.*_)?(?:theta|w|weights?|params?|parameters|beta)\d*(?:_.*)?")
+_PREDICTS = {"predict", "predict_proba", "decision_function", "score_samples", "get_fscore", "get_score"}
 _FITS = {"fit", "fit_transform", "fit_predict"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -166,6 +169,32 @@ class Source:
                 return name.lower()
         return ""
 
+    def is_unmeasured(self, value: ast.expr | None, depth: int = 0) -> bool:
+        """Return True for what measures no model: a prediction, a column of data, a cost of given parameters."""
+        match value:
+            case ast.Name() if depth < DEEPEST:
+                return self.is_unmeasured(self.value_of(value), depth + 1)
+            case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in _PREDICTS or not is_measured(
+                method
+            ):
+                is_column = isinstance(base, ast.Subscript | ast.Attribute) and _is_table(base)
+                return method in _PREDICTS or is_column or self.is_unmeasured(base, depth)
+            case ast.Call(func=function, args=args) if is_measured(last_name(function)):
+                return any(map(self._is_given, args))
+            case ast.Call(func=function, args=[inner, *_]) if last_name(function) in _WRAPPERS:
+                return self.is_unmeasured(inner, depth)
+            case ast.Subscript(value=inner):
+                return self.is_unmeasured(inner, depth)
+        return False
+
+    def _is_given(self, value: ast.expr) -> bool:
+        """Return True for an array of constants, and for parameters that are one and are not changed in place."""
+        if not (isinstance(value, ast.Name) and _PARAMETERS.fullmatch(value.id)):
+            return is_array(value)
+        changes = (variables(node) for node in self.nodes if isinstance(node, ast.AugAssign | ast.Expr))
+        is_changed = any(value.id in names and "print" not in names for names in changes)
+        return not is_changed and is_array(self.value_of(value))
+
     def is_trained_below(self, value: ast.expr) -> bool:
         """Return True if what an expression is made of is trained only further down, and not before."""
         scope, origin = self.function(value), self.value_of(value) if isinstance(value, ast.Name) else None
@@ -259,4 +288,4 @@ def _short(name: str) -> str:
     """Return the name of a metric for a name in the source, or nothing: `accuracy` for `accuracy_score`."""
     plain = metric_name(name)
     short = plain.removesuffix("_score")
-    return "" if not is_measured(name) else short if is_measured(short) else plain
+    return "" if not is_measured(name) or plain == "reward" else short if is_measured(short) else plain
