@@ -172,6 +172,7 @@ NOT_NAMED = {
     "ten times": "print(accuracy_score(y, p) * 10)",
     "a loss function": "loss = m\nprint(loss)",
     "a comparison": "best_loss, loss = 0.3, 0.2\nprint(f'von {best_loss:.2f} -> {loss:.2f}')",
+    "one of many settings": "for k in [1, 3]:\n    loss = train()\n    print(f'Tried {{k}} with {loss}')",
     "before the training": "print('Vorher (untrained)', accuracy_score(y, p))",
     "two on a line": "print(accuracy_score(y, p)); print(r2_score(y, p))",
     "values in a row": "print(*[accuracy_score(y, p)])",

@@ -29,7 +29,7 @@ _ALONE = re.compile(
 )  # `0.9`, `93%`, `[0.9]`, `tensor(0.9, grad_fn=…)`
 _WRAPPED = re.compile(r"(?:np\.)?(?:float\d+|array|tensor)\(|,?\s*(?:dtype|device|grad_fn)=[^,\])]*|[()]")
 _COMPARES = re.compile(
-    r"\b(?:improv\w*|initial\w*|before|untrained|random|from|baseline|target|threshold)\b", re.IGNORECASE
+    r"\b(?:improv\w*|initial\w*|before|untrained|tried|trying|random|from|baseline|target|threshold)\b", re.IGNORECASE
 )
 _ARROW = re.compile("->|→")
 _LABEL = re.compile(r"[^\W\d][\w .+()=/-]{0,60}")
