@@ -196,6 +196,7 @@ NOT_NAMED = {
     "scores of features": "imp = m.predict(X)\nprint('f1', imp[0])",
     "the entropy of labels": "entropy = f\nprint('Entropy of it:', entropy(y))",
     "two parts in one text": "print(f'Train/Test: {m.score(X, y):.3f} / {forest.score(X, y):.3f}')",
+    "two numbers of each": "for n in ('Eins', 'Zwei'):\n    print(f'| {n} | {m.score(X)} | {m.score(y)} |')",
     "a whole number beside others": "loss = 3\nprint('Runde', 4, loss)",
 }
 

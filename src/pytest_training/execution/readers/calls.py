@@ -157,11 +157,13 @@ def _candidates(call: Call, calls: Sequence[Call]) -> Iterator[_Candidate]:
     title, is_read = _title(call, calls), _is_read(call.last)
     names = [call.source.name_of(shown.value) for shown in call.shown]
     for at, shown in enumerate(call.shown):
-        part = last_split(shown.before) if names.count(names[at]) > 1 else ""
+        is_one, labels = names.count(names[at]) == 1, _labels(call, calls)
+        part = "" if is_one else last_split(shown.before) or call.source.part_of(shown.value)
         name, text = names[at] and "_".join(filter(None, (part, names[at]))), call.rows[-1][at]
         numbers = [_number(row[at], shown, is_share=name.endswith("%")) for row in call.rows]
         found = _Candidate(name.rstrip("%"), numbers[-1] or 0, call, shown.value, title=title, is_read=is_read)
-        labels = _labels(call, calls)
+        if name and len(labels) > 1 and not (is_one or part):
+            continue  # of two numbers with one name nothing says which is which
         if name and len(labels) > 1 and None not in numbers:
             cases = dict(zip(labels, numbers, strict=True))  # the last number of each
             for label, number in cases.items():

@@ -276,7 +276,7 @@ class FollowedLog:
 
 def _cells(text: str) -> list[str]:
     """Return the cells of a line of a table."""
-    if "|" in text:
+    if "|" in text.replace("||", ""):  # and not `||gradient||`
         return [cell.strip() for cell in text.strip().strip("|").split("|")]
     cells = re.split(r"\s{2,}|\t", text.strip(" :;])"))
     return [part for cell in cells for part in (cell.split() if "_" in cell and len(cells) > 1 else [cell])]
