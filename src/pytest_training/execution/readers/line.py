@@ -38,7 +38,6 @@ _OF_FEATURES = (
     r"|\{[^{}]*['\"]f(?:0|[3-9]|\d\d+)['\"]\s*:[^{}]*\}?"
 )  # `total_cover: {'f0': 10.0, 'f1': 8.0}`: the names of features that have none are no F1
 _CI = r"(?i)(\(\s*)?\b\d\d(?:\.\d)?\s?%\s*(?:ci|confidence|credible|conf\.?)\b(?:\s+intervals?\b)?(?(1)\s*\)|)"
-_GIVEN = r"(?:(?:the|an?|initial|test|given|zero|random|loaded|these)\s+)*(?:theta|parameters|weights)(?!\s+found)\b"
 _NOISE = tuple(
     (guards.split("~"), re.compile(pattern), replacement)
     for guards, pattern, replacement in (
@@ -53,8 +52,6 @@ _NOISE = tuple(
         (".", _FILE, " ; "),
         ("(", _OBJECT, ""),
         ("%", _CI, lambda level: "" if level[1] else " ; "),  # `AUC (95% CI): 0.91`
-        ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
-        ("theta~param~weight", rf"(?i)\bat\s+{_GIVEN}.*", ""),  # a cost that nothing has lowered yet
         ("warning~error", r"^(?:\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]])|.*\wWarning: ).*", ""),
         ("~".join(WORDS["in_no_results"]), rf"(?i){ANY['no_results']}", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
