@@ -42,6 +42,7 @@ _PLURALS = {
 _ANY = {"print", "range", "str", "format", "append"}
 """Functions that take anything, and make no model of it."""
 _CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)(?:_(?:train|test|val|valid))?")
+_STEP = re.compile(r"epoch|step|iter|round|episode|generation|fit|train|back|update|learn|optimi|descen|grad|evolve")
 _BEGINS = {"zeros", "ones", "zeros_like", "ones_like", "rand", "randn", "random", "normal", "uniform"}
 _FITS = {"fit", "fit_transform", "fit_predict"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
@@ -137,7 +138,7 @@ class Source:
 
     def name_of_list(self, value: ast.expr) -> tuple[str, bool]:
         """Return the name of a list of numbers, and True if they are those of folds, else those of a history."""
-        name = self.name_of(value)
+        name = self.name_of(value) or _short(_singular(last_name(value)))
         name, origin = _singular(name), self.value_of(value) if isinstance(value, ast.Name) else value
         if any(_FOLDS.fullmatch(last_name(node.func)) for node in _calls(origin)):
             return name, True
@@ -148,7 +149,8 @@ class Source:
         if any(last_name(call.func) in _FITS for loop in loops[:1] for call in _calls(loop)):
             is_sweep = any(self.setting_of(loops[0], last_name(each)) for each in walk(loops[0].target))
             return ("", False) if is_sweep else (name, True)
-        history = _HISTORY.fullmatch(name)
+        is_course = not loops or any(_is_step(node) for loop in loops for node in (loop.target, *walk(loop)))
+        history = _HISTORY.fullmatch(name) if is_course and not _is_begin_of(value) else None
         short = _singular(history[1]) if history else ""
         return (short, False) if _CURVE.fullmatch(short) and is_measured(short) else ("", False)
 
@@ -208,7 +210,8 @@ class Source:
         """Return the name of the variable on which a method is called: `forest` for `forest.score(X, y)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
         for call in _calls(origin):
-            if is_measured(getattr(call.func, "attr", "")) and (names := variables(call.func)):
+            names = variables(call.func) if is_measured(getattr(call.func, "attr", "")) else []
+            if names and not is_library(ast.Name(names[0])):
                 return metric_name(names[0])
         return ""
 
@@ -235,6 +238,21 @@ def _changes(node: ast.AST, name: str) -> bool:
         case ast.AugAssign(target=target) | ast.Subscript(value=target, ctx=ast.Store()):
             return name in variables(target)
     return _may_train(node) and name in map(last_name, node.args)
+
+
+def _is_step(node: ast.AST) -> bool:
+    """Return True for what makes a loop a training: a step of one, or the count of its epochs."""
+    match node:
+        case ast.Assign():
+            return bool({*variables(node.value)}.intersection(*map(variables, node.targets[:1])))  # `w = w - rate * d`
+        case ast.Call(func=named) | (ast.Name() as named):
+            return bool(_STEP.search(last_name(named).lower()))
+    return isinstance(node, ast.AugAssign)
+
+
+def _is_begin_of(value: ast.expr) -> bool:
+    """Return True for `losses[:10]`, whose last element is not the last of all."""
+    return isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) and value.slice.upper is not None
 
 
 def _adds_to(node: ast.AST, name: str) -> bool:

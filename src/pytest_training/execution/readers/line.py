@@ -60,6 +60,7 @@ _NOISE = tuple(
         ("[cv~predict", rf"^\s*\[CV.*|{_OF_SAMPLE}", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("best is trial", r"(?i).*\bbest is trial \d+ with value:", "best_value:"),  # of Optuna
+        (") =", r"(?<=\d)\s*\([^()\d]+\)\s*=\s.*", " ; "),  # a sum of parts: `0.0255 (error) = 0.0003 (bias^2) + …`
         ("tried~trying", r"(?i)\b(?:tried|trying)\b.*", ""),  # one of many settings
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
