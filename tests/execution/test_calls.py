@@ -243,7 +243,7 @@ def test_what_the_log_says_under_the_name_stays(printed: Printed) -> None:
 
 
 def test_a_known_number_of_the_first_parameters_is_no_result(printed: Printed) -> None:
-    source = "w = np.zeros(2)\nloss = f(w)\nprint('Loss:\\n', loss)\nf(train, w)\nprint('AUC', roc_auc_score(y, p))"
+    source = "w = np.zeros(2)\nloss = f(w)\nprint('Loss:\\n', [loss])\nf(train, w)\nprint('AUC', roc_auc_score(y, p))"
     read(printed, source)
     log = {name: Measured(Decimal(text), "stdout") for name, text in (("loss", "0.9"), ("auc", "0.5"))}
     assert {*dict(with_calls(Path(printed.file), Path(printed.file).parent, log))} == {"auc"}

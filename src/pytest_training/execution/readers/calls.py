@@ -84,7 +84,7 @@ def with_calls(notes: Path, workplace: Path, log: Mapping[str, Measured]) -> Ite
 def _of_now(calls: Iterable[Call], known: Mapping[str, Number]) -> dict[str, Number]:
     """Return the known numbers but for those of a state that is trained only later."""
     early = filter(_is_before, calls)
-    shown = {number for call in early for text in call.rows[-1] if (number := parse_number(text.strip())) is not None}
+    shown = {number for call in early for text in call.rows[-1] if (number := _plain(text)) is not None}
     return {name: number for name, number in known.items() if not any(_agree(each, number) for each in shown)}
 
 
@@ -97,7 +97,7 @@ def _by_owner(calls: Iterable[Call], names: set[str]) -> Iterator[tuple[str, dic
             shown = [
                 each.value
                 for each, text in zip(call.shown, call.rows[-1], strict=True)
-                if (own := parse_number(text.strip(" %"))) is not None and {own, own.scaleb(-2)} & {number}
+                if (own := _plain(text)) is not None and {own, own.scaleb(-2)} & {number}
             ]
             if name in names and len(shown) == 1:
                 found[name].append(_Candidate(name, number, call, shown[0]))
@@ -228,6 +228,11 @@ def _is_repeated(call: Call) -> bool:
         case ast.While() | ast.For(iter=ast.Call(func=ast.Name(id="range"))):
             return False
     return call.times > 1
+
+
+def _plain(text: str) -> Decimal | None:
+    """Return the number that a text is, also in brackets."""
+    return parse_number(found["number"]) if (found := _ALONE.fullmatch(text)) else None
 
 
 def _number(text: str, shown: Shown, *, is_share: bool) -> Decimal | None:
