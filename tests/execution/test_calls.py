@@ -95,6 +95,10 @@ NAMED = {
         "loss, acc = 0.5, 0.75\nprint(f'  {1:>6.2f}  {loss:>9.4f}  {acc:>7.4f}  [{2}]')",
         {"loss": 0.5, "acc": 0.75},
     ),
+    "parameters that are changed in place": (
+        "w, loss = 1, f\nw = np.zeros(2)\nw += 0.5\nprint(loss(X, w))",
+        {"loss": 0.9},
+    ),
     "a cost behind the training": ("theta, loss = 1, f\ntheta = f(X, theta)\nprint(loss(X, theta))", {"loss": 0.9}),
     "a result by its key": ("results = {'auc': 0.5}\nprint(results['auc'])", {"auc": 0.5}),
     "a loop": ("for e in range(100):\n    loss = train()\n    print(e, loss)", {"loss": 0.01}),
@@ -186,6 +190,13 @@ NOT_NAMED = {
     "the first of many samples": "accs = []\nfor i in range(4):\n    accs.append(train())\nprint('Erste:', accs[:2])",
     "samples of one model": "accs = []\nfor i in [2, 3, 4]:\n    accs.append(accuracy_score(y, p) / i)\nprint(accs)",
     "a matrix": "loss = [[1.0, 2.0], [3.0, 4.0]]\nprint(loss)",
+    "a probability": "score = m.predict(X)\nprint('score:', score[0])",
+    "a column under its name": "df = {'score': y}\nprint('Mean score:', df['score'].mean())",
+    "a cost at given parameters": "loss = f\nprint(loss(X, np.array([-1, 2])))",
+    "a cost at a variable with them": "loss = f\nt_theta = [1, 2]\nj = loss(X, t_theta)\nprint(j)",
+    "an F of an F-test": "f1 = 646.98\nprint(f1)",
+    "a reward of a step": "reward = 1.5\nprint(reward)",
+    "scores of features": "imp = m.predict(X)\nprint('f1', imp[0])",
     "a whole number beside others": "loss = 3\nprint('Runde', 4, loss)",
 }
 
@@ -243,7 +254,9 @@ def test_what_the_log_says_under_the_name_stays(printed: Printed) -> None:
 
 
 def test_a_known_number_of_the_first_parameters_is_no_result(printed: Printed) -> None:
-    source = "w = np.zeros(2)\nloss = f(w)\nprint('Loss:\\n', [loss])\nf(train, w)\nprint('AUC', roc_auc_score(y, p))"
+    source = (
+        "w = np.zeros(2)\nloss = np.array([f(w)])\nprint('Loss:\\n', loss)\nf(train, w)\nprint('AUC', f1_score(y, p))"
+    )
     read(printed, source)
     log = {name: Measured(Decimal(text), "stdout") for name, text in (("loss", "0.9"), ("auc", "0.5"))}
     assert {*dict(with_calls(Path(printed.file), Path(printed.file).parent, log))} == {"auc"}

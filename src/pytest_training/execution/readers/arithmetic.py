@@ -12,9 +12,18 @@ _PREDICTED = re.compile(r"(?i).*(pred|hat|output|guess|argmax|estimate|forecast)
 _SQUARED = re.compile(r"(?:.*_)?(?:mse|mean_squared_error|mean_squared)")
 
 
-def variables(value: ast.expr) -> list[str]:
+def variables(value: ast.AST) -> list[str]:
     """Return the names of the variables of an expression: of `model.predict(X)` these are `model` and `X`."""
     return [node.id for node in walk(value) if isinstance(node, ast.Name)]
+
+
+def is_array(value: ast.expr | None) -> bool:
+    """Return True for an array of constants: `np.zeros(n)`, `[0.1, 0.2]`."""
+    match value:
+        case ast.Call(func=function, args=[inner, *_], keywords=[]):
+            name = last_name(function)
+            return name in {"zeros", "ones"} or (name in {"array", "tensor"} and is_array(inner))
+    return isinstance(value, ast.List | ast.Tuple) and bool(value.elts) and not variables(value)
 
 
 def is_library(base: ast.expr) -> bool:

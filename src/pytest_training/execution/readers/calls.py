@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pytest_training.execution.readers.line import clean, read_line
 from pytest_training.execution.readers.names import NOT_WHOLE, WORDS, estimator_in, is_measured, metric_name, words_of
 from pytest_training.execution.readers.noted import Call, Shown, calls_of
-from pytest_training.execution.readers.numbers import Number, parse_number
+from pytest_training.execution.readers.numbers import Number, is_possible, parse_number
 from pytest_training.execution.readers.protocol import Measured
 from pytest_training.execution.readers.titles import rounds
 from pytest_training.jobs.source.literals import last_name
@@ -116,7 +116,8 @@ def _named_numbers(
     candidates: dict[str, list[_Candidate]] = defaultdict(list)
     for call in calls:
         if not (_compares(call) or _is_before(call)):
-            all_found = [each for each in _candidates(call, calls) if is_measured(each.name)]
+            named = (each for each in _candidates(call, calls) if is_measured(each.name))
+            all_found = [each for each in named if is_possible(each.name, each.number)]
             new = [each for each in all_found if not _is_known(each, known)]
             for found in all_found if any(each.is_case for each in new) else new:
                 candidates[found.name].append(found)
@@ -175,7 +176,8 @@ def _compares(call: Call) -> bool:
 
 def _is_before(call: Call) -> bool:
     """Return True if what a call shows is of a state that is trained only later: `theta = descend(X, y, theta)`."""
-    return any(call.source.is_trained_below(shown.value) for shown in call.shown)
+    source, values = call.source, [shown.value for shown in call.shown]
+    return any(source.is_trained_below(value) or source.is_unmeasured(value) for value in values)
 
 
 def _is_read(texts: Iterable[str]) -> bool:

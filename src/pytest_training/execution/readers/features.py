@@ -6,7 +6,7 @@ from functools import lru_cache
 from msgspec import Struct, field
 
 from pytest_training.execution.readers.names import SPLITS, WORDS, estimator_in, is_measured
-from pytest_training.execution.readers.numbers import Number, parse_number
+from pytest_training.execution.readers.numbers import SHARE, Number, parse_number
 
 LONGEST_ROW, MOST_ROWS, FEWEST_SORTED = 120, 50, 4
 _HEADING = re.compile(
@@ -17,7 +17,6 @@ _ROW = re.compile(
     r"\W*(?:\(\s*[\d.]+\s?%?\s*\))?",
     re.IGNORECASE,
 )
-_NEVER_NEGATIVE = re.compile(r"acc|accuracy|precision|recall|f\d|auc|iou|dice", re.IGNORECASE)
 _OTHER = WORDS["settings"] | WORDS["settings_in_files"] | WORDS["counters_in_files"] | SPLITS | {"intercept", "slope"}
 _OF_NO_FEATURE = WORDS["subjects"] | WORDS["cases"] | WORDS["swept"]
 _DESCRIBED = frozenset(["count", "mean", "std", "min", "25%", "50%", "75%", "max"])  # rows of pandas' describe()
@@ -50,7 +49,7 @@ class FeatureList(Struct):
     @property
     def is_of_features(self) -> bool:
         """True if heading, neighbours or numbers say that these are no metrics."""
-        if any(number < 0 and _NEVER_NEGATIVE.fullmatch(name) for name, number in self.rows):
+        if any(number < 0 and SHARE.fullmatch(name) for name, number in self.rows):
             return True
         sizes, names = [abs(number) for _, number in self.rows], [name for name, _ in self.rows]
         is_sorted = len(sizes) >= FEWEST_SORTED and sizes == sorted(sizes, reverse=True)

@@ -37,7 +37,13 @@ _OF_FEATURES = (
     r"(?i)(?:importances?|coef\w*|gain|cover)['\"]?\s*(?:[:=]\s*)?\{[^{}]*\}?"
     r"|\{[^{}]*['\"]f(?:0|[3-9]|\d\d+)['\"]\s*:[^{}]*\}?"
 )  # `total_cover: {'f0': 10.0, 'f1': 8.0}`: the names of features that have none are no F1
-_OF_SAMPLE = r"(?i:^(?=.*\b(?:actual|true|real|expected)\w*\s*[:=\s]\s*\S?\d)(?=.*\bpredict\w*\s*[:=\s]\s*\S?\d).*)"
+_TRUE, _PREDICTED = r"(?:actual|true|real|expected|target)", r"(?:predict|output)"
+_OF_SAMPLE = rf"(?i:^(?=.*\b{_TRUE}\w*\s*[:=\s]\s*\S?\d)(?=.*\b{_PREDICTED}\w*\s*[:=\s]\s*\S?\d).*)"
+_NO_RESULT = (
+    r"(?i)^\W*(?:expected(?!.calib)|human)\b.*|\b(?:tried|trying)\b.*|(?<=\d)\s*\([^()\d]+\)\s*=\s.*"
+    r"|.*\b(?:(?:before|without)\s+(?:any\s+)?training|gradient check|analytic)\b.*"
+    r"|.*\b(?:sample|row|instance|observation|beispiel)\s*#?\d+\b(?!\s*(?:/|of\b|%|\.\d)).*"
+)
 _CI = r"(?i)(\(\s*)?\b\d\d(?:\.\d)?\s?%\s*(?:ci|confidence|credible|conf\.?)\b(?:\s+intervals?\b)?(?(1)\s*\)|)"
 _GIVEN = r"(?:(?:the|an?|initial|test|given|zero|random|loaded|these)\s+)*(?:theta|parameters|weights)(?!\s+found)\b"
 _NOISE = tuple(
@@ -57,11 +63,10 @@ _NOISE = tuple(
         ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
         ("theta~param~weight", rf"(?i)\bat\s+{_GIVEN}.*", ""),  # a cost that nothing has lowered yet
         ("warning~error", r"^(?:\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]])|.*\wWarning: ).*", ""),
-        ("[cv~predict", rf"^\s*\[CV.*|{_OF_SAMPLE}", ""),
+        ("[cv~predict~output", rf"^\s*\[CV.*|{_OF_SAMPLE}", ""),
+        ("sample~row~instance~observ~beispiel~expected~human~training~check~analytic~tried~trying~) =", _NO_RESULT, ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("best is trial", r"(?i).*\bbest is trial \d+ with value:", "best_value:"),  # of Optuna
-        (") =", r"(?<=\d)\s*\([^()\d]+\)\s*=\s.*", " ; "),  # a sum of parts: `0.0255 (error) = 0.0003 (bias^2) + …`
-        ("tried~trying", r"(?i)\b(?:tried|trying)\b.*", ""),  # one of many settings
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
     )
 )  # what is no measurement; each with texts of which a line must have one, in lower case
@@ -75,11 +80,11 @@ _COUNTER = re.compile(
     re.IGNORECASE,
 )
 _AXES = {"iter": "iteration", "episode": "round"}
-_LABEL = re.compile(rf"(?:\bfor\s+)?\b({ANY['labels']})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b", re.IGNORECASE)
+_LABEL = re.compile(rf"(?:\bfor\s+)?\b({ANY['labels']})[ _#:=-]{{1,3}}(\d+)(?:/\d+)?\b(?!\.\d)", re.IGNORECASE)
 NUMBER = re.compile(
     r"(?<![\w.@^])(?<!\w-)[-+\u2212]?(?:\d+(?:[.,]\d+)*\.?|\.\d+)(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b", re.IGNORECASE
 )
-_OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?![\d.,]*[A-Za-z%/:])"
+_OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?:[eE][-+]?\d+)?(?![\d.,]*[A-Za-z%/:])"
 _REJECTED = re.compile(  # what follows a number that is not the value of the name before it
     r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+[|\[]|\s?[kKMGT]i?B\b|\s*(?:-+>|=+>|→|(?:to|vs|versus)\b\.?)\s*[-+]?\.?\d|\s*/\s*[-+]?\d*\.\d"
     rf"|\s*,\s*{_OTHER}|\s+{_OTHER}|\s*[)\]]?\s*[:=]\s+{_OTHER}|{ANY['no_values']}"
@@ -166,7 +171,8 @@ def read_line(text: str, section: str = "") -> Line:
         text = _LABEL.sub(" ", text)
     text = _SEVERAL.sub(_one_by_one, SETTING.sub(_without_setting, text))
     section = "" if counters else section
-    values = _values(text, section, label, has_bare=bool(counters) or "remaining:" in text)
+    has_bare = bool(counters and not {"round", "step"} <= counters.keys()) or "remaining:" in text
+    values = _values(text, section, label, has_bare=has_bare)
     progress = counters.get("epoch") or next(iter(counters.values()), (0.0, 0.0))
     places = {name: done for name, (done, _) in counters.items()}
     return Line(values, places, progress if 0 < progress[0] <= progress[1] else None)
@@ -274,7 +280,7 @@ def _last_split(text: str) -> str:
 
 def _name(key: _Key, *, is_whole: bool, has_bare: bool) -> str:
     """Return the name of a measurement, or nothing if the number measures nothing."""
-    if is_whole and key.name == "reward" and not has_bare:  # of a step
+    if key.name == "reward" and not has_bare:  # of a step
         return ""
     if is_whole and (key.sign in _WEAK or "/" in key.text or any(map(NOT_WHOLE.fullmatch, key.words))):
         return ""

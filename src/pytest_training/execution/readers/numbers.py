@@ -8,6 +8,15 @@ _PARTS, _PLAIN = re.compile(r"(?s)([-+]?)(.*?)((?:[eE][-+]?\d{1,3})?)"), re.comp
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d{0,2}(?:,\d{3}){2,}")
 _COMMA = re.compile(r"(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))|[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 
+SHARE = re.compile(r"(?i)(?:.*_)?(?:acc|accuracy|precision|recall|f\d?|auc|iou|dice)(?:_score)?")
+_UNSIGNED = re.compile(r"(?:[a-z]{3,10}_)?(?:error|err|fehler)")  # a negative one is that of a sample
+
+
+def is_possible(name: str, value: Number) -> bool:
+    """Return False for a number that no measurement of this name can be: an F1 of 647 is that of an F-test."""
+    is_share, number = SHARE.fullmatch(name), float(value)  # a Decimal that is NaN cannot be compared
+    return not ((is_share and number > 100) or (number < 0 and (is_share or _UNSIGNED.fullmatch(name))))
+
 
 def parse_number(text: str) -> Decimal | None:
     """Return a text as a number, or None if it is not a number or can be read in two ways: `1,234`."""

@@ -16,7 +16,7 @@ from pytest_training.execution.readers.features import FeatureList, is_of_data, 
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, clean, read_line
 from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
 from pytest_training.execution.readers.nested import NestedDict
-from pytest_training.execution.readers.numbers import Number, parse_number
+from pytest_training.execution.readers.numbers import Number, is_possible, parse_number
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
 from pytest_training.text import ESCAPE_SEQUENCES
@@ -67,8 +67,7 @@ class Printed(Struct):
         """Return what the next line says, as a terminal shows it at last."""
         self.line += 1
         states = [state for state in _BACK.sub("\r", line).split("\r") if state.strip()]
-        text = states[-1] if states and len(states[-1]) <= LONGEST_LINE else ""
-        text = _ESCAPES.sub("", text) if "\x1b" in text else text
+        text = _ESCAPES.sub("", states[-1]) if states and len(states[-1]) <= LONGEST_LINE else ""
         named = "" if self.pattern or not ALONE.fullmatch(text) else self._with_title(text)
         whole = text if self.pattern else named or self._whole(text)
         read = self._match(text) if self.pattern else self._read(whole)
@@ -78,9 +77,10 @@ class Printed(Struct):
             self._features = FeatureList() if self._heads else self._features.after(whole)
             new = self._features.sift(self.finals, new)
         for name, final in new.items():
-            before = self.finals.get(name)
-            is_rounded = self._heads and before and rounds(before[0], final[0])
-            if (before or len(self.finals) < MOST_NAMES) and not is_rounded:
+            is_rounded = self._heads and name in self.finals and rounds(self.finals[name][0], final[0])
+            if not (self.pattern or is_possible(name, final[0])):
+                self.finals.pop(name, None)
+            elif (name in self.finals or len(self.finals) < MOST_NAMES) and not is_rounded:
                 self.finals[name] = final
         return read if new else read._replace(values={})
 
