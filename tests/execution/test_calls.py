@@ -107,6 +107,10 @@ NAMED = {
         "print(m.score(X_train, y))\nprint(forest.score(X_test, y))",
         {"train_score": 0.89, "test_score": 0.88},
     ),
+    "two parts by their texts": (
+        "print('C', 1, 'auf train:', m.score(X, y), 'auf test:', forest.score(X, y))",
+        {"train_score": 0.89, "test_score": 0.88},
+    ),
     "two models": ("print(m.score(X, y))\nprint(forest.score(X, y))", {"m_score": 0.89, "forest_score": 0.88}),
     "two predictions": (
         "g = lambda y, p: sum(p)\nerror = g\nprint(error(y, m.predict(X)))\nprint(error(y, forest.predict(X)))",
@@ -197,6 +201,8 @@ NOT_NAMED = {
     "an F of an F-test": "f1 = 646.98\nprint(f1)",
     "a reward of a step": "reward = 1.5\nprint(reward)",
     "scores of features": "imp = m.predict(X)\nprint('f1', imp[0])",
+    "the entropy of labels": "entropy = f\nprint('Entropy of it:', entropy(y))",
+    "two parts in one text": "print(f'Train/Test: {m.score(X, y):.3f} / {forest.score(X, y):.3f}')",
     "a whole number beside others": "loss = 3\nprint('Runde', 4, loss)",
 }
 

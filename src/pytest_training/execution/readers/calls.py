@@ -13,7 +13,7 @@ from itertools import filterfalse
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_training.execution.readers.line import clean, read_line
+from pytest_training.execution.readers.line import TWO, clean, last_split, read_line
 from pytest_training.execution.readers.names import NOT_WHOLE, WORDS, estimator_in, is_measured, metric_name, words_of
 from pytest_training.execution.readers.noted import Call, Shown, calls_of
 from pytest_training.execution.readers.numbers import Number, is_possible, parse_number
@@ -171,7 +171,8 @@ def _is_known(found: _Candidate, known: Mapping[str, Number]) -> bool:
 def _compares(call: Call) -> bool:
     """Return True if a call says more than where the training is: `improved from 0.3 to 0.2`, `0.3 -> 0.2`."""
     measured = [shown for shown in call.shown if call.source.name_of(shown.value)]
-    return bool(_COMPARES.search(" ".join(call.texts))) or any(_ARROW.search(each.before) for each in measured[1:])
+    is_said = any(pattern.search(" ".join(call.texts)) for pattern in (_COMPARES, TWO))
+    return is_said or any(_ARROW.search(each.before) for each in measured[1:])
 
 
 def _is_before(call: Call) -> bool:
@@ -188,8 +189,10 @@ def _is_read(texts: Iterable[str]) -> bool:
 def _candidates(call: Call, calls: Sequence[Call]) -> Iterator[_Candidate]:
     """Yield the numbers of a call: one for each case that it tells apart, else those of the last time."""
     title, is_read = _title(call, calls), _is_read(call.last)
+    names = [call.source.name_of(shown.value) for shown in call.shown]
     for at, shown in enumerate(call.shown):
-        name, text = call.source.name_of(shown.value), call.rows[-1][at]
+        part = last_split(shown.before) if names.count(names[at]) > 1 else ""
+        name, text = names[at] and "_".join(filter(None, (part, names[at]))), call.rows[-1][at]
         numbers = [_number(row[at], shown, is_share=name.endswith("%")) for row in call.rows]
         found = _Candidate(name.rstrip("%"), numbers[-1] or 0, call, shown.value, title=title, is_read=is_read)
         labels = _labels(call, calls)

@@ -179,7 +179,7 @@ class Source:
                 is_column = isinstance(base, ast.Subscript | ast.Attribute) and _is_table(base)
                 return method in _PREDICTS or is_column or self.is_unmeasured(base, depth)
             case ast.Call(func=function, args=args) if is_measured(last_name(function)):
-                return any(map(self._is_given, args))
+                return last_name(function) in {"entropy", "gini"} or any(map(self._is_given, args))
             case ast.Call(func=function, args=[inner, *_]) if last_name(function) in _WRAPPERS:
                 return self.is_unmeasured(inner, depth)
             case ast.Subscript(value=inner):

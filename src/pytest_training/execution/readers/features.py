@@ -87,6 +87,7 @@ def kind_of(name: str) -> str:
 
 def is_of_data(heads: tuple[str, ...], cells: list[str], *, is_box: bool) -> bool:
     """Return True for a numbered row of the data itself, or of its description, beside features."""
+    heads = tuple("feature" if head.lower() == "scores" else head for head in heads)  # one of a model is a score
     kinds = [kind_of(head) for head in heads if set(head) != {"."} and head.lower() not in _OF_NO_FEATURE]
     own = [cell for head, cell in zip(heads, cells[-len(heads) :], strict=False) if kind_of(head) == "measurement"]
     if not (is_box or len(cells) > len(heads)) or "feature" not in kinds:

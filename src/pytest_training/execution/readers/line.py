@@ -37,13 +37,6 @@ _OF_FEATURES = (
     r"(?i)(?:importances?|coef\w*|gain|cover)['\"]?\s*(?:[:=]\s*)?\{[^{}]*\}?"
     r"|\{[^{}]*['\"]f(?:0|[3-9]|\d\d+)['\"]\s*:[^{}]*\}?"
 )  # `total_cover: {'f0': 10.0, 'f1': 8.0}`: the names of features that have none are no F1
-_TRUE, _PREDICTED = r"(?:actual|true|real|expected|target)", r"(?:predict|output)"
-_OF_SAMPLE = rf"(?i:^(?=.*\b{_TRUE}\w*\s*[:=\s]\s*\S?\d)(?=.*\b{_PREDICTED}\w*\s*[:=\s]\s*\S?\d).*)"
-_NO_RESULT = (
-    r"(?i)^\W*(?:expected(?!.calib)|human)\b.*|\b(?:tried|trying)\b.*|(?<=\d)\s*\([^()\d]+\)\s*=\s.*"
-    r"|.*\b(?:(?:before|without)\s+(?:any\s+)?training|gradient check|analytic)\b.*"
-    r"|.*\b(?:sample|row|instance|observation|beispiel)\s*#?\d+\b(?!\s*(?:/|of\b|%|\.\d)).*"
-)
 _CI = r"(?i)(\(\s*)?\b\d\d(?:\.\d)?\s?%\s*(?:ci|confidence|credible|conf\.?)\b(?:\s+intervals?\b)?(?(1)\s*\)|)"
 _GIVEN = r"(?:(?:the|an?|initial|test|given|zero|random|loaded|these)\s+)*(?:theta|parameters|weights)(?!\s+found)\b"
 _NOISE = tuple(
@@ -63,8 +56,7 @@ _NOISE = tuple(
         ("load~resum", r"(?i).*\b(?:load(?:ed|ing)?|resum(?:e|ed|ing))\b.*", ""),
         ("theta~param~weight", rf"(?i)\bat\s+{_GIVEN}.*", ""),  # a cost that nothing has lowered yet
         ("warning~error", r"^(?:\W*(?:[Ww]arning|WARNING|ERROR\s*[:\]])|.*\wWarning: ).*", ""),
-        ("[cv~predict~output", rf"^\s*\[CV.*|{_OF_SAMPLE}", ""),
-        ("sample~row~instance~observ~beispiel~expected~human~training~check~analytic~tried~trying~) =", _NO_RESULT, ""),
+        ("~".join(WORDS["in_no_results"]), rf"(?i){ANY['no_results']}", ""),
         ("',~\",", r"\(\s*(['\"])([^'\"]+)\1,\s*", r" ; \2: "),  # a tuple of name and value
         ("best is trial", r"(?i).*\bbest is trial \d+ with value:", "best_value:"),  # of Optuna
         ("weight~config~param~setting~arg~distrib", _LISTED, ""),
@@ -87,7 +79,7 @@ NUMBER = re.compile(
 _OTHER = r"(?!\d+\s+[A-Za-z])[-+]?\.?\d[\d.,]*(?:[eE][-+]?\d+)?(?![\d.,]*[A-Za-z%/:])"
 _REJECTED = re.compile(  # what follows a number that is not the value of the name before it
     r"(?!d[Bb]\b|px\b|mm\b|pp\b)[A-Za-z_]|[-\u2013:@]\.?\d|/[A-Za-z_]|\]+,?\s*\[+[-\d.]|\s?%+[|\[]|\s?[kKMGT]i?B\b|\s*(?:-+>|=+>|→|(?:to|vs|versus)\b\.?)\s*[-+]?\.?\d|\s*/\s*[-+]?\d*\.\d"
-    rf"|\s*,\s*{_OTHER}|\s+{_OTHER}|\s*[)\]]?\s*[:=]\s+{_OTHER}|{ANY['no_values']}"
+    rf"|\s*,\s*{_OTHER}|\s+(?:[-\u2013]\s+)?{_OTHER}|\s*[)\]]?\s*[:=]\s+{_OTHER}|{ANY['no_values']}"
 )
 _TAIL = re.compile(
     r"(?P<share>\s*(?:/|(?:out\s+)?of\b)\s*(?P<of>\d+)(?![\d.]))?(?P<percent>\s?%+|\s?\(\s?%\s?\)|\s?(?:percent|pct)\b)?(?:\s?(?:d[Bb]|px|mm|pp)\b)?\)?"
@@ -103,7 +95,7 @@ _BOUNDARY = re.compile(
 )
 _PART = re.compile(ANY["parts"])
 _WHOLE_SPLIT = re.compile(rf"(?<!\w){SPLIT.pattern}(?!\w)", re.IGNORECASE)
-_TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)  # which is it?
+TWO = re.compile(rf"{SPLIT.pattern}\s*(?:/|&|and)\s*{SPLIT.pattern}", re.IGNORECASE)  # which is it?
 _EXCEPTION = re.compile(rf"errors?_(?!rate|score|{SPLIT.pattern})", re.IGNORECASE)  # `Error during upload: 503`
 _WEAK = frozenset(["", "of", "-"])  # signs of a measurement only between its name and a number with decimals
 _ALONE = (["best"], ["final"], ["overall"])  # first words of names of no split
@@ -261,19 +253,20 @@ def _key(before: str, *, is_first: bool, is_table: bool) -> _Key:
         ends.pop()  # `accuracy of class: cat is 0.9`
     text = without_sentence(head[ends[-1] :].strip())
     words = words_of(text)
-    name = joined(words) if 0 < len(words) <= MOST_WORDS and sign != "(" and not _TWO.search(text) else ""
+    name = joined(words) if 0 < len(words) <= MOST_WORDS and sign != "(" and not TWO.search(text) else ""
     last = [word for word in words[-2:] if not SPLIT.fullmatch(word)][-1:] if sign in _WEAK else words
     has_split = bool(SPLIT.search("_".join(words))) or words[:1] in _ALONE
     is_norm = has_split and words[-1] in {"l1", "l2"}  # LightGBM's names of errors; alone they are penalties
     is_name = is_norm or (is_measured(" ".join(words)) and is_measured(" ".join(last)) and not _EXCEPTION.match(name))
-    before_it, its_own = _last_split(head[: ends[-1]]), _last_split(text)
+    before_it, its_own = last_split(head[: ends[-1]]), last_split(text)
     is_name = is_name and not _LETTER.search(text)  # `accuracy for k=3`
     is_name = is_name and not text.lower().endswith((" in", " over"))  # `finished squared error in: 0.3`
     is_name = is_name and sum(map(is_measured, _JOINT.split(text))) < 2  # `loss and accuracy: 0.3`
     return _Key(text, tuple(words), name if is_name else "", sign, before_it, its_own, has_split)
 
 
-def _last_split(text: str) -> str:
+def last_split(text: str) -> str:
+    """Return the part of the data that a text names last, or nothing."""
     splits = _WHOLE_SPLIT.findall(text)
     return str(splits[-1]).lower() if splits else ""
 

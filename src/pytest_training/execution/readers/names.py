@@ -53,10 +53,7 @@ _LOGISTIC = re.compile(
     r"(?:accuracy|precision|recall|f1|auc|roc|score)(?![^\W_]))",
     re.IGNORECASE,
 )  # `LR test accuracy`: logistic regression, and no learning rate
-_SCALED = re.compile(
-    r"(?i)_scale|scale_|loss scale|expected(?!.calib)|esperad[ao]|erwartet|变化|(?<!variance.)explained(?!.variance)"
-    r"|(?<!cumulative)[_ ]gain|step[_ ]reward|(?<![^\W_])(?:anomaly|outlier|confidence|risk|z)[_ ]scores?(?![^\W_])"
-)
+_SCALED = re.compile(ANY["no_measurements"], re.IGNORECASE)
 _CAMEL = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])|\d+")
 _COUNTING = """
 epoch epochs ep; step global_step trainer/global_step timestep num_timesteps total_timesteps time/total_timesteps;

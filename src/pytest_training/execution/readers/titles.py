@@ -25,6 +25,7 @@ _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
 _VALUE, _SETTING = re.compile(r"\d\.\d|[:=]\s*[-+]?\d"), re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
 _SWEPT = re.compile(rf"(?i)\W*(?:high |low )?({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*")
+_VARIED = re.compile(r"\W*\w+\s?=\s?[^\W\d]\w*\s*,")  # `kernel=linear, C=1: accuracy 0.9`
 _RATE = re.compile(r"(?i)\W*(?:lr|learning[ _]rate)(?![^\W_])")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
 _SENTENCE = re.compile(r"\W*(?:there|here|we|it|save[sd]?|saving|wrote|.*\bnot)\b", re.IGNORECASE)
@@ -129,7 +130,8 @@ class Titles(Struct):
         of_line, told = label_of(text, has_tags=self.label == Label(), has_cases=not is_loop), {}
         label = Label(of_line) if of_line else self.label._replace(section="") if is_loop else self.label
         doubted = () if is_loop or of_line else self._doubted
-        self._block += bool(SETTING.search(text) or "seed" in text.lower())  # the last of several settings counts
+        is_varied = SETTING.search(text) or _VARIED.match(text) or "seed" in text.lower()
+        self._block += bool(is_varied)  # the last of several settings counts
         is_named = bool(of_line)
         for name, value in values.items():
             own, is_estimator = _own_words(name)
