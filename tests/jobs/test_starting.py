@@ -187,6 +187,7 @@ README = "Train with\n\n    {}\n"
         ({}, "plt.savefig('../out/x.png')", "models/a"),
         ({}, "plt.savefig(HERE / '../out/x.png')", ""),
         ({"models/a/sonar data.csv": ""}, "open('sonar data.csv')", "models/a"),
+        ({"models/d/x.csv": ""}, "pd.read_csv('./d/x.csv')", "models"),
         ({"models/a/cats/1.png": ""}, "os.listdir('cats')", "models/a"),
         ({"models/a/cats/1.png": ""}, "glob.glob('cats/*.png')", "models/a"),
         ({"models/a/cats/1.png": "", "cats/1.png": ""}, "os.listdir('cats')", ""),

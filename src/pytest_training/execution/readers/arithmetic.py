@@ -28,7 +28,17 @@ def is_array(value: ast.expr | None) -> bool:
 
 def is_library(base: ast.expr) -> bool:
     """Return True for `np` in `np.mean(x)`: a module's function, not a method."""
-    return isinstance(base, ast.Name) and base.id in {"np", "numpy", "torch", "tf", "jnp", "K", "statistics", "math"}
+    return isinstance(base, ast.Name) and base.id in {
+        "np",
+        "numpy",
+        "torch",
+        "tf",
+        "jnp",
+        "K",
+        "statistics",
+        "math",
+        "metrics",
+    }
 
 
 def named_by_arithmetic(value: ast.expr) -> str:

@@ -9,12 +9,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import filterfalse
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_training.execution.readers.line import TWO, clean, last_split, read_line
 from pytest_training.execution.readers.names import NOT_WHOLE, WORDS, estimator_in, is_measured, metric_name, words_of
-from pytest_training.execution.readers.noted import Call, Shown
+from pytest_training.execution.readers.noted import Call, Shown, calls_of
 from pytest_training.execution.readers.numbers import Number, is_possible, parse_number
 from pytest_training.execution.readers.protocol import Measured
 from pytest_training.execution.readers.titles import rounds
@@ -55,6 +56,7 @@ class _Candidate(NamedTuple):
             "part": lambda: source.part_of(self.value),
             "text": lambda: estimator_in(texts) or "_".join(word for word in words_of(texts) if not is_measured(word)),
             "owner": lambda: source.owner_of(self.value),
+            "variable": lambda: "_".join(filterfalse(is_measured, metric_name(last_name(self.value)).split("_"))),
             "argument": lambda: source.argument_of(self.value),
             "title": lambda: self.title,
         }
@@ -68,14 +70,46 @@ _WAYS = (
 )
 
 
-def of_now(calls: Iterable[Call], known: Mapping[str, Number]) -> dict[str, Number]:
+def with_calls(notes: Path, workplace: Path, log: Mapping[str, Measured]) -> Iterator[tuple[str, Measured]]:
+    """Yield the numbers of the log, with those of several models told apart, and the numbers that calls alone name."""
+    calls = list(calls_of(notes, workplace))
+    known = _of_now(calls, {name: each.value for name, each in log.items()})
+    apart = dict(_by_owner(calls, {name for name in known if log[name].is_last}))
+    yield from ((name, log[name]) for name in known if name not in apart)
+    for own, found in ((own, found) for several in apart.values() for own, found in several.items()):
+        yield own, Measured(found.number, _place(found, workplace))
+    yield from _named_numbers(calls, workplace, known)
+
+
+def _of_now(calls: Iterable[Call], known: Mapping[str, Number]) -> dict[str, Number]:
     """Return the known numbers but for those of a state that is trained only later."""
     early = filter(_is_before, calls)
-    shown = {number for call in early for text in call.rows[-1] if (number := parse_number(text.strip())) is not None}
+    shown = {number for call in early for text in call.rows[-1] if (number := _plain(text)) is not None}
     return {name: number for name, number in known.items() if not any(_agree(each, number) for each in shown)}
 
 
-def named_numbers(
+def _by_owner(calls: Iterable[Call], names: set[str]) -> Iterator[tuple[str, dict[str, _Candidate]]]:
+    """Yield the names of the log that several calls have printed, with the numbers by their models: `svm_accuracy`."""
+    found: dict[str, list[_Candidate]] = defaultdict(list)
+    for call in calls if names else ():
+        values = read_line(clean(" ".join(call.last).strip())).values
+        for name, number in values.items():
+            shown = [
+                each.value
+                for each, text in zip(call.shown, call.rows[-1], strict=True)
+                if (own := _plain(text)) is not None and {own, own.scaleb(-2)} & {number}
+            ]
+            if name in names and len(shown) == 1:
+                found[name].append(_Candidate(name, number, call, shown[0]))
+    for name, several in found.items():
+        for kind in ("owner", "variable", "argument"):
+            told = {each.named(kind): each for each in several}
+            if 1 < len(several) == len(told) and name not in told:
+                yield name, told
+                break
+
+
+def _named_numbers(
     calls: Sequence[Call], workplace: Path, known: Mapping[str, Number]
 ) -> Iterator[tuple[str, Measured]]:
     """Yield the numbers by the calls that printed them, but those that are known by the text around them."""
@@ -91,13 +125,13 @@ def named_numbers(
     for name, several in candidates.items():
         for own, found, has_others in list(_told_apart(name, _distinct(several), given)):
             given[own] = found.number
-            place = f"{found.about}stdout of {_relative(found.call.noted.path, workplace)} line {found.call.noted.line}"
-            yield own, Measured(found.number, place, has_others or found.has_others)
+            yield own, Measured(found.number, _place(found, workplace), has_others or found.has_others)
 
 
-def _relative(path: str, workplace: Path) -> str:
-    place = workplace / path
-    return str(place.relative_to(workplace)) if place.is_relative_to(workplace) else place.name
+def _place(found: _Candidate, workplace: Path) -> str:
+    path = workplace / found.call.noted.path
+    shown = path.relative_to(workplace) if path.is_relative_to(workplace) else path.name
+    return f"{found.about}stdout of {shown} line {found.call.noted.line}"
 
 
 def _distinct(several: Iterable[_Candidate]) -> list[_Candidate]:
@@ -203,6 +237,11 @@ def _is_repeated(call: Call) -> bool:
     return call.times > 1
 
 
+def _plain(text: str) -> Decimal | None:
+    """Return the number that a text is, also in brackets."""
+    return parse_number(found["number"]) if (found := _ALONE.fullmatch(text)) else None
+
+
 def _number(text: str, shown: Shown, *, is_share: bool) -> Decimal | None:
     """Return a value as a number, if it is one with decimals or stands alone."""
     found = _ALONE.fullmatch(text)
@@ -250,7 +289,7 @@ def _label(call: Call, row: Sequence[str]) -> str:
         kind = call.source.setting_of(call.repeated, own) or (
             before[-1] if before and before[-1] in WORDS["labels"] else ""
         )
-        if kind and _ALONE.fullmatch(text):
+        if kind and (_ALONE.fullmatch(text) or text == "None"):
             labels.append(f"{kind}_{text.strip()}")
         elif _LABEL.fullmatch(text.strip()) and not is_measured(own):
             labels.append(metric_name(text))

@@ -4,7 +4,6 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TypeGuard
 
 from pytest_training.execution.readers.arithmetic import (
     METHODS,
@@ -17,6 +16,7 @@ from pytest_training.execution.readers.arithmetic import (
     without_hundred,
 )
 from pytest_training.execution.readers.names import SPLIT, WORDS, estimator_in, is_measured, metric_name
+from pytest_training.execution.readers.statements import ANY, adds_to, changes, is_step, may_train
 from pytest_training.jobs.source.literals import last_name, walk
 
 DEEPEST = 12
@@ -40,8 +40,6 @@ _PLURALS = {
     "accs": "acc",
     "scores": "score",
 }
-_ANY = {"print", "range", "str", "format", "append"}
-"""Functions that take anything, and make no model of it."""
 _CURVE = re.compile(r"(?:.*_)?(?:loss|cost|error|accuracy|acc|mse|rmse|mae)(?:_(?:train|test|val|valid))?")
 _BEGINS = {"zeros", "ones", "zeros_like", "ones_like", "rand", "randn", "random", "normal", "uniform"}
 _PARAMETERS = re.compile(r"(?i)(?:.*_)?(?:theta|w|weights?|params?|parameters|beta)\d*(?:_.*)?")
@@ -140,18 +138,19 @@ class Source:
 
     def name_of_list(self, value: ast.expr) -> tuple[str, bool]:
         """Return the name of a list of numbers, and True if they are those of folds, else those of a history."""
-        name = self.name_of(value)
+        name = self.name_of(value) or _short(_singular(last_name(value)))
         name, origin = _singular(name), self.value_of(value) if isinstance(value, ast.Name) else value
         if any(_FOLDS.fullmatch(last_name(node.func)) for node in _calls(origin)):
             return name, True
-        added = [node for node in self.nodes if _adds_to(node, last_name(value))]
+        added = [node for node in self.nodes if adds_to(node, last_name(value))]
         loops = [outer for node in added for outer in self.around(node) if isinstance(outer, ast.For)]
         if any(last_name(call.func) == "split" for loop in loops for call in _calls(loop.iter)):
             return name, True
         if any(last_name(call.func) in _FITS for loop in loops[:1] for call in _calls(loop)):
             is_sweep = any(self.setting_of(loops[0], last_name(each)) for each in walk(loops[0].target))
             return ("", False) if is_sweep else (name, True)
-        history = _HISTORY.fullmatch(name)
+        is_course = not loops or any(is_step(node) for loop in loops for node in (loop.target, *walk(loop)))
+        history = _HISTORY.fullmatch(name) if is_course and not _is_begin_of(value) else None
         short = _singular(history[1]) if history else ""
         return (short, False) if _CURVE.fullmatch(short) and is_measured(short) else ("", False)
 
@@ -160,7 +159,7 @@ class Source:
         makers = [node for node in walk(repeated) if isinstance(node, ast.Call)] if name and repeated else []
         for maker in makers:
             is_model = bool(estimator_in(last_name(maker.func)))
-            is_plain = isinstance(maker.func, ast.Name) and maker.func.id not in _ANY and name.lower() in WORDS["swept"]
+            is_plain = isinstance(maker.func, ast.Name) and maker.func.id not in ANY and name.lower() in WORDS["swept"]
             for keyword in maker.keywords:
                 is_swept = keyword.arg and (is_model or keyword.arg.lower() in WORDS["swept"])
                 if is_swept and last_name(keyword.value) == name:
@@ -202,7 +201,7 @@ class Source:
         names, first = {*variables(value)}, getattr(origin, "lineno", value.lineno)
         begun = {name for name in variables(origin or value) if self._is_begin(name, first, own)}
         below = [node for node in own if getattr(node, "lineno", 0) > value.lineno]
-        if any(begun & {*map(last_name, node.args)} for node in below if _may_train(node)):
+        if any(begun & {*map(last_name, node.args)} for node in below if may_train(node)):
             return True
         return any(
             not any(isinstance(outer, ast.For | ast.While) for outer in self.around(node))
@@ -219,7 +218,7 @@ class Source:
         made = [node for node in above if isinstance(node, ast.Assign) and name in map(last_name, node.targets)]
         if not (made and any(last_name(call.func) in _BEGINS for call in _calls(made[-1].value))):
             return False
-        return not any(_changes(node, name) for node in above if getattr(node, "lineno", 0) > made[-1].lineno)
+        return not any(changes(node, name) for node in above if getattr(node, "lineno", 0) > made[-1].lineno)
 
     def part_of(self, value: ast.expr) -> str:
         """Return the part of the data that an expression is of, by the names in it or by the function around it."""
@@ -237,7 +236,8 @@ class Source:
         """Return the name of the variable on which a method is called: `forest` for `forest.score(X, y)`."""
         origin = self.value_of(value) if isinstance(value, ast.Name) else value
         for call in _calls(origin):
-            if is_measured(getattr(call.func, "attr", "")) and (names := variables(call.func)):
+            names = variables(call.func) if is_measured(getattr(call.func, "attr", "")) else []
+            if names and not is_library(ast.Name(names[0])):
                 return metric_name(names[0])
         return ""
 
@@ -252,25 +252,9 @@ def _calls(value: ast.AST | None) -> Iterator[ast.Call]:
     return (node for node in walk(value) if isinstance(node, ast.Call)) if value else iter(())
 
 
-def _may_train(node: ast.AST) -> TypeGuard[ast.Call]:
-    """Return True for a call that is neither a measurement nor a step of one: `minimize(cost, theta)`."""
-    name = last_name(node.func) if isinstance(node, ast.Call) else "print"
-    return not (name in _ANY or "grad" in name.lower() or is_measured(name))
-
-
-def _changes(node: ast.AST, name: str) -> bool:
-    """Return True for a statement that changes the value of a variable: `w -= step`, `w[0] = 1`, `fit(w)`."""
-    match node:
-        case ast.AugAssign(target=target) | ast.Subscript(value=target, ctx=ast.Store()):
-            return name in variables(target)
-    return _may_train(node) and name in map(last_name, node.args)
-
-
-def _adds_to(node: ast.AST, name: str) -> bool:
-    match node:
-        case ast.Call(func=ast.Attribute(value=target, attr="append")):
-            return bool(name) and last_name(target) == name
-    return False
+def _is_begin_of(value: ast.expr) -> bool:
+    """Return True for `losses[:10]`, whose last element is not the last of all."""
+    return isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) and value.slice.upper is not None
 
 
 def _is_table(base: ast.expr) -> bool:

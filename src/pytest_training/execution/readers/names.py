@@ -43,6 +43,10 @@ _CASE = re.compile(
 )  # `k=3, accuracy: 0.9`, `Degree 2: MSE = 0.3`, `depth: 3 -> accuracy: 0.9`
 _ASSIGNED, _ENDED = re.compile(r"\w=[\w'\"\[(]"), re.compile(r"\b(?:finish|end|complet|done)", re.IGNORECASE)
 _VERB = re.compile(rf"\b{ANY['verbs']}\s+(?:an?\s+|the\s+)?(?![^()]*\))", re.IGNORECASE)
+_WITH = re.compile(r"(?<=\w)\s+(?:with|using|on|for)\s")
+_SENTENCE = re.compile(
+    rf"\W*([^\W\d][\w+-]*(?: [\w+-]+){{0,2}}?)(?:\s+(?:with|using|on|for)\s.*)?\s{ANY['verbs']}\s", re.IGNORECASE
+)
 _COUNTER = re.compile(r"\b(?:epoch|step|iter|iteration|batch|round|episode)s?\b", re.IGNORECASE)
 _LOGISTIC = re.compile(
     r"lr[\s_]+(?=(?:(?:classification|classifier|model|test|train(?:ing)?|val(?:idation)?|cv|mean|average)[\s_]+)*"
@@ -120,11 +124,13 @@ def without_sentence(text: str) -> str:
     """Return what a sentence says is measured: `MSE` of `model logged in run with MSE`, `svm AUC` of `SVM has AUC`."""
     verb = deque(_VERB.finditer(text), maxlen=1)
     before, after = (text[: verb[0].start()], text[verb[0].end() :]) if verb else ("", text)
+    if verb and not before.strip() and is_measured(after):
+        return after  # `svm on (0, 1) has a score of`
     if not before.strip() or is_measured(before) or not is_measured(after):
         return text
     ended = _ENDED.search(verb[0][0] + before)  # `training finished with accuracy` is not the accuracy in training
     kept = [word for word in words_of(before) if word in WORDS["degrees"] or (word in SPLITS and not ended)]
-    estimator = estimator_in(" ".join(word for word in words_of(before) if word not in kept))
+    estimator = estimator_in(" ".join(word for word in words_of(_WITH.split(before)[0]) if word not in kept))
     return " ".join([*kept, estimator, after]).strip()
 
 
@@ -134,8 +140,9 @@ def label_of(line: str, *, has_tags: bool, has_cases: bool) -> str:
         own = label_of(line[tag.end() :], has_tags=False, has_cases=has_cases)
         is_label = has_tags and tag[1].lower() not in _NO_TAGS
         return own or (tag[1].lower() if is_label else estimator_in(tag[1]))
-    if has_cases and (case := _CASE.match(line)):
-        return f"{case[1]}_{case[2]}".lower()
+    case, sentence = _CASE.match(line) if has_cases else None, _SENTENCE.match(line)
+    if own := f"{case[1]}_{case[2]}".lower() if case else estimator_in(sentence[1]) if sentence else "":
+        return own  # also `decision_tree` of `DecisionTree with features (0, 1) has a score of 0.9`
     if (result := _RESULT.match(line)) and not (SPLIT.search(result[1]) or _COUNTER.search(result[1])):
         return estimator_in(result[1]) or "_".join(words_of(result[1]))
     begin = _BEGIN.match(line)

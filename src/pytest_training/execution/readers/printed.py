@@ -11,12 +11,11 @@ from typing import BinaryIO, ClassVar
 from msgspec import Struct, field
 
 from pytest_training.execution.job_files import CHUNK, open_own
-from pytest_training.execution.readers.calls import named_numbers, of_now
+from pytest_training.execution.readers.calls import with_calls
 from pytest_training.execution.readers.features import FeatureList, is_of_data, kind_of
 from pytest_training.execution.readers.line import BAR, BOXES, NUMBER, Line, clean, read_line
 from pytest_training.execution.readers.names import CASE, SPLIT, TITLE, WORDS, is_measured, words_of
 from pytest_training.execution.readers.nested import NestedDict
-from pytest_training.execution.readers.noted import calls_of
 from pytest_training.execution.readers.numbers import Number, is_possible, parse_number
 from pytest_training.execution.readers.protocol import COUNTERS, EndedAttempt, Measured, Point, RunningAttempt
 from pytest_training.execution.readers.titles import Titles, rounds
@@ -240,12 +239,12 @@ class FollowedLog:
         finals = [(name, value, line) for name, (value, line) in self._printed.finals.items()]
         if len({case[0] for name, *_ in finals if (case := CASE.match(name))}) > MOST_CASES:
             finals = [final for final in finals if not CASE.match(final[0])]
-        workplace, is_source_read = Path(self._attempt.job.workplace), self._has_ended and not self._printed.pattern
-        calls = list(calls_of(self._attempt.folder.printed, workplace)) if is_source_read else []
-        known = of_now(calls, {name: value for name, value, _ in finals})
-        for name, value, line in (final for final in finals if final[0] in known):
-            yield name, Measured(value, f"stdout line {line}", name in self._printed.titles.replaced)
-        yield from named_numbers(calls, workplace, known)
+        replaced = self._printed.titles.replaced
+        log = {name: Measured(value, f"stdout line {line}", name in replaced) for name, value, line in finals}
+        if self._has_ended and not self._printed.pattern:
+            yield from with_calls(self._attempt.folder.printed, Path(self._attempt.job.workplace), log)
+        else:
+            yield from log.items()
 
     def _points(self, lines: list[bytes]) -> Iterator[Point]:
         for line in lines:

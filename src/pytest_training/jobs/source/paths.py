@@ -123,6 +123,8 @@ def _places(source: Source, own: Path, root: Path, readmes: dict[Path, str]) -> 
     yield from (folder for is_beside, folder in starts if not is_beside)
     if bool(below - above) != bool(above - below):
         yield own if below - above else root
+    between = (folder for folder in own.parents if folder != root and folder.is_relative_to(root))
+    yield from (each for each in between if any(os.path.exists(each / path) for path in paths - below - above))  # noqa: PTH110  (as above)
     yield from (folder for _, folder in starts)
     ups = (path for path in whole_paths(source.tree, source.constants, written=True) if path.startswith("../"))
     ways_up = (os.path.normpath(own / path) for path in (*(path for path in paths if path.startswith("..")), *ups))
