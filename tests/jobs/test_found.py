@@ -54,6 +54,11 @@ TRAINS = {
         "if TORCH:\n    class A:\n        def go(self):\n            self.net.fit(x)\ndef f():\n    A().go()\nf()\n",
         "x.py:4: calls self.net.fit",
     ),
+    "layers that update their parameters": (
+        "linear.py",
+        "for _ in range(9):\n    delta = loss.backward(y, out)\n    layer.update_parameters(gradient_step=0.1)\n",
+        "calls loss.backward",
+    ),
     "a tree by hand": (
         "x.py",
         "root = build_decision_tree(data)\nprint(evaluate(root))\n",

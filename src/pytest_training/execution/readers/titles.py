@@ -24,7 +24,10 @@ _WITH_NUMBER = re.compile(r"\s*\(([^()]*(?:\d|=\s?None)[^()]*)\)")
 _NUMBERED = re.compile(r"(?i)[^\w\[]*(?:(?:model|step|part|example|示例)\s*)?\[?\d+(?:\s*/\s*\d+)?\s*[\]).:-]+\s+")
 _SUBJECT = re.compile(rf"\W*(?:{ANY['subjects']}|{ANY['cases']})(?:\s+\w)?\s*[:=]\s+(?=\S)", re.IGNORECASE)
 _VALUE, _SETTING = re.compile(r"\d\.\d|[:=]\s*[-+]?\d"), re.compile(r"\W*[^\W\d_][\w ]{0,20}\s*=\s*[\d.]+\W*")
-_SWEPT = re.compile(rf"(?i)\W*(?:high |low )?({ANY['swept']}|learning rate)\s*[=:]\s*(\d[\d.]*(?:e-?\d+)?)\W*")
+_SWEPT = re.compile(
+    rf"(?i)\W*(?:(?:\w+ing|for|with|high|low)\s+){{0,3}}({ANY['swept']}|learning rate)\s*[=:]\s*"
+    r"(\d+(?:\.\d+)?(?:e-?\d+)?)\W*"
+)  # `Calculating for k=3...`
 _VARIED = re.compile(r"\W*\w+\s?=\s?[^\W\d]\w*\s*,")  # `kernel=linear, C=1: accuracy 0.9`
 _RATE = re.compile(r"(?i)\W*(?:lr|learning[ _]rate)(?![^\W_])")
 _PATH = re.compile(r"(?:^|[\s:'\"])(?:~|\.{1,2}|\w+)?/[\w.-]+/\S|\w\.[a-z]\w{1,4}(?![\w(.])")
@@ -85,7 +88,7 @@ class Titles(Struct):
             plain = part if _VALUE.search(plain) else plain  # `XGBoost | lr=0.1, depth=3`
         outer, inner = re.sub(r"\([^()]*\)", "", plain), re.search(r"\(([A-Z][^()]+)\)", plain)
         outer = f"{inner[1]}:" if inner and _NEUTRAL.issuperset(_words(outer)) else outer  # `Results (Newton):`
-        if case := _SWEPT.fullmatch(plain):
+        if case := _SWEPT.fullmatch(plain) or _SWEPT.fullmatch(text):
             base = CASE.sub("", f"{self.label.estimator}_").strip("_")
             self._set(Label("_".join(filter(None, (*"_".join(case.groups()).lower().split(), base)))))
         elif _VALUE.search(plain):

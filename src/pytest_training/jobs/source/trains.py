@@ -74,7 +74,9 @@ _STEPS = re.compile(
     r"\bback(?:ward|_?prop)\w*\(.*\b(?:lr|learning_rate|alpha|eta|epochs?)\b|\bfmin_\w+\(.*(?:cost|loss|obj|log_?reg|svm|likelihood)"
     r"|\bfmin\(.*(?:cost|loss|objective)|\bminimize\(.*(?:cost|loss|log_?reg|likelihood|theta)"
 )  # calls of a network by hand, and of SciPy: `net.backward(x, y, lr)`, `fmin_cg(cost, theta)`
-_UPDATES = re.compile(r".*\.((\w*optim\w*_)?step(_and_\w+)?|optimi[sz]e\w*|(add|sub)_)\(.*|.*optim.*\.update\w*\(.*")
+_UPDATES = re.compile(
+    r".*\.((\w*optim\w*_)?step(_and_\w+)?|optimi[sz]e\w*|update_(param|weight)\w*|(add|sub)_)\(.*|.*optim.*\.update\w*\(.*"
+)
 _MODES = {"mode", "training", "is_train", "is_training", "train", "was_training", "train_mode"}  # that trains nothing
 _SERVES = re.compile(
     rb"^(?:import|from)\s+(?:streamlit|gradio|dash|airflow|flask|fastapi|uvicorn|nicegui|apscheduler|schedule|celery|telegram|discord|\w*tkinter)\b",
