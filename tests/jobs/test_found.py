@@ -54,6 +54,11 @@ TRAINS = {
         "if TORCH:\n    class A:\n        def go(self):\n            self.net.fit(x)\ndef f():\n    A().go()\nf()\n",
         "x.py:4: calls self.net.fit",
     ),
+    "a tree that builds itself": (
+        "x.py",
+        "import tree\nmodel = DecisionTree(3)\nmodel.build_tree(train_file)\nprint(model.evaluate(test_file))\n",
+        "x.py:3: calls model.build_tree",
+    ),
     "layers that update their parameters": (
         "linear.py",
         "for _ in range(9):\n    delta = loss.backward(y, out)\n    layer.update_parameters(gradient_step=0.1)\n",

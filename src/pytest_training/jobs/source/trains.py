@@ -64,7 +64,7 @@ _TRAINS = re.compile(
     rf"|cross_val_\w+|create_supervised_trainer|lightningcli|(grid|randomized)_search)\(.*|\.{_FUNCTION}\(.*|(?!super\.).*\.{_FUNCTION}\(…\)"
     rf"|.*({_TRAINERS}).*\.train(ing)?\(\)|.*train(er|ing).*\.(run|launch)\(.*|.*\._?learn\(…\)|.*\bjax\.grad\(…\)"
     r"|(?!\.|(.* )?(optimize|scipy|so|spo)\.).*\.minimize\(…\)|(.* )?(xgb|xgboost|lgb|lightgbm|catboost|cb)\.cv\(…\)"
-    r"|\w*naive_?bayes\w* \w+\.(predict|classify)\w*\(…\)"
+    r"|\w*naive_?bayes\w* \w+\.(predict|classify)\w*\(…\)|\w*tree\w* \w+\.(build|grow)_tree\(…\)"
     r"|(mcmc|svi)( \w+)?\.run\(…\)|.*tuner\.run\(.*|.*\.hyperparameter_search\(.*|.*agent.*\.learn\(\)"
     # What learns how to prepare data, or fits a curve, trains no model.
     r"|(?!.*(scal|[pm]ca|vectori|tokeni|imput|transform|normali|preproc|selector|embedder|binari|discreti|svd|umap|tsne|polynomialf|kaplan|spline"
