@@ -303,6 +303,12 @@ def test_a_long_text_with_many_values_is_read_at_once(printed: Printed) -> None:
     assert read(printed, source) == {"f1": 0.5}
 
 
+def test_many_calls_in_one_loop_are_read_at_once(printed: Printed) -> None:
+    steps = [f"    w{i} = np.zeros(3)\n    print('Genau {i}', w{i}.sum() / {i + 1}, k, [1.0, 2.0])" for i in range(200)]
+    source = "\n".join(["for k in range(4):", *steps, "print(f1_score(y, p))"])
+    assert read(printed, source) == {"f1": 0.5}
+
+
 @pytest.mark.parametrize(
     "source",
     [

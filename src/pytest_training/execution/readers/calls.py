@@ -21,7 +21,7 @@ from pytest_training.execution.readers.protocol import Measured
 from pytest_training.execution.readers.titles import rounds
 from pytest_training.jobs.source.literals import last_name
 
-FEWEST_DIGITS, LONGEST_LABEL = 3, 60
+FEWEST_DIGITS, LONGEST_LABEL, MOST_ABOVE = 3, 60, 8
 _DIGITS = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf)"
 _ALONE = re.compile(
     rf"\s*(?:(?:\w+\.)?(?:tensor|array|float\d*|variable)\()?[\[{{(\s]*(?P<number>{_DIGITS})\s*(?P<percent>%?)"
@@ -188,10 +188,10 @@ def _is_read(texts: Iterable[str]) -> bool:
 
 def _candidates(call: Call, calls: Sequence[Call]) -> Iterator[_Candidate]:
     """Yield the numbers of a call: one for each case that it tells apart, else those of the last time."""
-    title, is_read = _title(call, calls), _is_read(call.last)
+    title, is_read, labels = _title(call, calls), _is_read(call.last), _labels(call, calls)
     names = [call.source.name_of(shown.value) for shown in call.shown]
     for at, shown in enumerate(call.shown):
-        is_one, labels = names.count(names[at]) == 1, _labels(call, calls)
+        is_one = names.count(names[at]) == 1
         part = "" if is_one else last_split(shown.before) or call.source.part_of(shown.value)
         name, text = names[at] and "_".join(filter(None, (part, names[at]))), call.rows[-1][at]
         numbers = [_number(row[at], shown, is_share=name.endswith("%")) for row in call.rows]
@@ -274,7 +274,7 @@ def _labels(call: Call, calls: Sequence[Call]) -> list[str]:
         and len(each.rows) == len(call.rows)
         and each.node.lineno < call.node.lineno
     ]
-    for each in (call, *sorted(same, key=lambda other: -other.node.lineno)):
+    for each in (call, *sorted(same, key=lambda other: -other.node.lineno)[:MOST_ABOVE]):
         labels = [_label(each, row) for row in each.rows]
         if all(labels) and len({*labels}) > 1:
             return labels

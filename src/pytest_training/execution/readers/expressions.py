@@ -1,6 +1,7 @@
 """What an expression measures, by its source: `round(accuracy_score(y, p), 3)` is accuracy."""
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pytest_training.execution.readers.arithmetic import (
     without_hundred,
 )
 from pytest_training.execution.readers.names import SPLIT, WORDS, estimator_in, is_measured, metric_name
-from pytest_training.execution.readers.statements import ANY, adds_to, changes, is_step, may_train
+from pytest_training.execution.readers.statements import ANY, added_to, changes, is_step, may_train, used_by
 from pytest_training.jobs.source.literals import last_name, walk
 
 DEEPEST = 12
@@ -54,8 +55,19 @@ class Source:
     def __init__(self, tree: ast.Module) -> None:
         self.nodes = list(walk(tree))
         self.above = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self._functions: dict[ast.AST, ast.AST | None] = {}
+        for child, node in self.above.items():
+            self._functions[child] = node if isinstance(node, FUNCTIONS) else self._functions.get(node)
+        self.setting_of, self._is_course = functools.cache(self._setting_of), functools.cache(_is_course)
+        self._makers = functools.cache(lambda repeated: list(_calls(repeated)))
+        self._added: dict[str, list[ast.AST]] = defaultdict(list)
         self._assigned: dict[str, list[ast.Assign | ast.AnnAssign]] = defaultdict(list)
+        self._uses: dict[tuple[ast.AST | None, str], list[ast.stmt | ast.expr]] = defaultdict(list)
         for node in self.nodes:
+            self._added[added_to(node)].append(node)
+            if isinstance(node, ast.stmt | ast.expr):
+                for name in used_by(node):
+                    self._uses[self.function(node), name].append(node)
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 target = node.targets[-1] if isinstance(node, ast.Assign) else node.target
                 self._assigned[last_name(target)].append(node)
@@ -67,7 +79,7 @@ class Source:
 
     def function(self, node: ast.AST) -> ast.AST | None:
         """Return the function around a node, or None at the level of the module."""
-        return next((outer for outer in self.around(node) if isinstance(outer, FUNCTIONS)), None)
+        return self._functions.get(node)
 
     def value_of(self, name: ast.expr) -> ast.expr | None:
         """Return what a variable was given last above its use, in the same function if there."""
@@ -142,22 +154,21 @@ class Source:
         name, origin = _singular(name), self.value_of(value) if isinstance(value, ast.Name) else value
         if any(_FOLDS.fullmatch(last_name(node.func)) for node in _calls(origin)):
             return name, True
-        added = [node for node in self.nodes if adds_to(node, last_name(value))]
+        added = self._added.get(last_name(value) or "?", ())
         loops = [outer for node in added for outer in self.around(node) if isinstance(outer, ast.For)]
         if any(last_name(call.func) == "split" for loop in loops for call in _calls(loop.iter)):
             return name, True
         if any(last_name(call.func) in _FITS for loop in loops[:1] for call in _calls(loop)):
             is_sweep = any(self.setting_of(loops[0], last_name(each)) for each in walk(loops[0].target))
             return ("", False) if is_sweep else (name, True)
-        is_course = not loops or any(is_step(node) for loop in loops for node in (loop.target, *walk(loop)))
+        is_course = not loops or any(map(self._is_course, loops))
         history = _HISTORY.fullmatch(name) if is_course and not _is_begin_of(value) else None
         short = _singular(history[1]) if history else ""
         return (short, False) if _CURVE.fullmatch(short) and is_measured(short) else ("", False)
 
-    def setting_of(self, repeated: ast.AST | None, name: str) -> str:
+    def _setting_of(self, repeated: ast.AST | None, name: str) -> str:
         """Return the setting that a variable is in a loop: `n_neighbors` for `i` in `Model(n_neighbors=i)`."""
-        makers = [node for node in walk(repeated) if isinstance(node, ast.Call)] if name and repeated else []
-        for maker in makers:
+        for maker in self._makers(repeated) if name and repeated else ():
             is_model = bool(estimator_in(last_name(maker.func)))
             is_plain = isinstance(maker.func, ast.Name) and maker.func.id not in ANY and name.lower() in WORDS["swept"]
             for keyword in maker.keywords:
@@ -190,35 +201,41 @@ class Source:
         """Return True for an array of constants, and for parameters that are one and are not changed in place."""
         if not (isinstance(value, ast.Name) and _PARAMETERS.fullmatch(value.id)):
             return is_array(value)
-        changes = (variables(node) for node in self.nodes if isinstance(node, ast.AugAssign | ast.Expr))
-        is_changed = any(value.id in names and "print" not in names for names in changes)
-        return not is_changed and is_array(self.value_of(value))
+        return value.id not in self._changed and is_array(self.value_of(value))
+
+    @functools.cached_property
+    def _changed(self) -> set[str]:
+        """Names of variables that a statement may change in place."""
+        statements = (variables(node) for node in self.nodes if isinstance(node, ast.AugAssign | ast.Expr))
+        return {name for names in statements if "print" not in names for name in names}
 
     def is_trained_below(self, value: ast.expr) -> bool:
         """Return True if what an expression is made of is trained only further down, and not before."""
         scope, origin = self.function(value), self.value_of(value) if isinstance(value, ast.Name) else None
-        own = [node for node in self.nodes if self.function(node) is scope]
-        names, first = {*variables(value)}, getattr(origin, "lineno", value.lineno)
-        begun = {name for name in variables(origin or value) if self._is_begin(name, first, own)}
-        below = [node for node in own if getattr(node, "lineno", 0) > value.lineno]
-        if any(begun & {*map(last_name, node.args)} for node in below if may_train(node)):
-            return True
+        first = getattr(origin, "lineno", value.lineno)
+        begun = {name for name in variables(origin or value) if self._is_begin(scope, name, first)}
+        uses = ((name, node) for name in {*variables(value)} | begun for node in self._uses.get((scope, name), ()))
         return any(
-            not any(isinstance(outer, ast.For | ast.While) for outer in self.around(node))
-            and (names | begun)
-            & {*variables(node.targets[0])}
-            & {name for each in node.value.args for name in variables(each)}
-            for node in below
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            (name in begun and may_train(node)) or self._is_made_anew(name, node)
+            for name, node in uses
+            if node.lineno > value.lineno
         )
 
-    def _is_begin(self, name: str, line: int, own: list[ast.AST]) -> bool:
+    def _is_begin(self, scope: ast.AST | None, name: str, line: int) -> bool:
         """Return True for parameters as they begin: `theta = np.zeros(3)`, which nothing above that line changes."""
-        above = [node for node in own if getattr(node, "lineno", line) < line]
+        above = [node for node in self._uses.get((scope, name), ()) if node.lineno < line]
         made = [node for node in above if isinstance(node, ast.Assign) and name in map(last_name, node.targets)]
         if not (made and any(last_name(call.func) in _BEGINS for call in _calls(made[-1].value))):
             return False
-        return not any(changes(node, name) for node in above if getattr(node, "lineno", 0) > made[-1].lineno)
+        return not any(changes(node, name) for node in above if node.lineno > made[-1].lineno)
+
+    def _is_made_anew(self, name: str, node: ast.AST) -> bool:
+        """Return True for `theta = descend(X, y, theta)` outside loops."""
+        match node:
+            case ast.Assign(targets=[target, *_], value=ast.Call(args=args)) if name in variables(target):
+                is_given = any(name in variables(each) for each in args)
+                return is_given and not any(isinstance(outer, ast.For | ast.While) for outer in self.around(node))
+        return False
 
     def part_of(self, value: ast.expr) -> str:
         """Return the part of the data that an expression is of, by the names in it or by the function around it."""
@@ -250,6 +267,11 @@ class Source:
 
 def _calls(value: ast.AST | None) -> Iterator[ast.Call]:
     return (node for node in walk(value) if isinstance(node, ast.Call)) if value else iter(())
+
+
+def _is_course(loop: ast.For) -> bool:
+    """Return True for the loop of a training."""
+    return any(is_step(node) for node in walk(loop))
 
 
 def _is_begin_of(value: ast.expr) -> bool:

@@ -19,6 +19,20 @@ def may_train(node: ast.AST) -> TypeGuard[ast.Call]:
     return not (name in ANY or "grad" in name.lower() or is_measured(name))
 
 
+def used_by(node: ast.AST) -> list[str]:
+    """Return the variables that a statement or a call may change."""
+    match node:
+        case ast.Call(args=args):
+            return [*map(last_name, args)]
+        case (
+            ast.Assign(targets=[target, *_])
+            | ast.AugAssign(target=target)
+            | ast.Subscript(value=target, ctx=ast.Store())
+        ):
+            return variables(target)
+    return []
+
+
 def changes(node: ast.AST, name: str) -> bool:
     """Return True for a statement that changes the value of a variable: `w -= step`, `w[0] = 1`, `fit(w)`."""
     match node:
@@ -37,9 +51,9 @@ def is_step(node: ast.AST) -> bool:
     return isinstance(node, ast.AugAssign)
 
 
-def adds_to(node: ast.AST, name: str) -> bool:
-    """Return True for what adds a number to a list: `losses.append(loss)`."""
+def added_to(node: ast.AST) -> str:
+    """Return the list to which a call adds a number, or nothing: `losses` for `losses.append(loss)`."""
     match node:
         case ast.Call(func=ast.Attribute(value=target, attr="append")):
-            return bool(name) and last_name(target) == name
-    return False
+            return last_name(target)
+    return ""
