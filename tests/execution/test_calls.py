@@ -304,7 +304,7 @@ def test_a_long_text_with_many_values_is_read_at_once(printed: Printed) -> None:
 
 
 def test_many_calls_in_one_loop_are_read_at_once(printed: Printed) -> None:
-    steps = [f"    w{i} = np.zeros(3)\n    print('Genau {i}', w{i}.sum() / {i + 1}, k, [1.0, 2.0])" for i in range(200)]
+    steps = [f"    w{i} = np.zeros(3)\n    print('Genau {i}', w{i}.sum() / {i + 1}, k, [1.0, 2.0])" for i in range(150)]
     source = "\n".join(["for k in range(4):", *steps, "print(f1_score(y, p))"])
     assert read(printed, source) == {"f1": 0.5}
 
