@@ -15,7 +15,7 @@ SOURCE = Path(pytest_training.__file__).parent
 ROOT = SOURCE.parents[1]
 FILES = {path.relative_to(SOURCE).as_posix(): path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py"))}
 MEDIAN_LINES, P90_LINES, LONGEST_LINES = 6, 16, 45  # of a function without its docstring
-MODULE_LINES, SOURCE_LINES = 300, 34_743
+MODULE_LINES, SOURCE_LINES = 300, 34_744
 """The series allows 18,618 lines; readers of scripts, the evaluation, studies and clusters took more."""
 NOQA = re.compile(r"# noqa: [A-Z]+\d+(, [A-Z]+\d+)*  \(.+\)")
 IGNORE = re.compile(r"# type: ignore\[[a-z-]+(, [a-z-]+)*\]  # .+")

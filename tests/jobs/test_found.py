@@ -59,6 +59,11 @@ TRAINS = {
         "import tree\nmodel = DecisionTree(3)\nmodel.build_tree(train_file)\nprint(model.evaluate(test_file))\n",
         "x.py:3: calls model.build_tree",
     ),
+    "a step up by a negative rate": (
+        "x.py",
+        "for k in range(20):\n    loss.backward()\n    for p in ps:\n        p.data += -0.05 * p.grad\n",
+        "descends in a loop",
+    ),
     "layers that update their parameters": (
         "linear.py",
         "for _ in range(9):\n    delta = loss.backward(y, out)\n    layer.update_parameters(gradient_step=0.1)\n",

@@ -36,6 +36,7 @@ def descends(node: ast.AST, *, has_rounds: bool = False) -> bool:
     nodes, is_rate = [*walk(value)], _FACTOR.fullmatch(snake(last_name(changed)))
     if is_rate or not (isinstance(sign, ast.Add | ast.Sub) and any(isinstance(each, ast.Mult) for each in nodes)):
         return False
+    is_down |= any(isinstance(each, ast.UnaryOp) and isinstance(each.op, ast.USub) for each in nodes)  # `+= -0.05 * g`
     numbers = (each.value for each in nodes if isinstance(each, ast.Constant))
     is_small = is_down and any(isinstance(number, float) and number < 1 for number in numbers)
     by_gradient = has(_GRADIENT, value) and (is_small or has(_ANY_RATE, value))
